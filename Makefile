@@ -1,0 +1,134 @@
+# phusa - an append-only, columnar time-series store on LMDB
+#
+#   make            release build: phusad, phusa, libphusa.a, libphusa.so, phusa.pc in build/release/
+#   make demo       build, start a scratch server, load simulated rivers and figures, ask five questions
+#   make test       build and run every test (under 5 minutes on 2 cores)
+#   make test-unit  the Criterion tests only;  M=codec  runs those of one folder
+#   make asan       the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+#   make tsan       the race tests (tests/stress) under ThreadSanitizer
+#   make fuzz       each fuzz target for FUZZ_SECONDS (60) with libFuzzer
+#   make bench      speed, size and memory against limits and peers, for docs/BENCHMARKS.md
+#   make lint       layers, format, cppcheck, gcc and clang at no warnings
+#   make format     clang-format over the tree
+#   make install    PREFIX=/usr/local DESTDIR=
+#   make clean      remove build/
+#   make deps       install what is missing (Debian packages), saying what and why
+#
+# Output goes to build/VARIANT only. V=1 shows the commands.
+
+PREFIX ?= /usr/local
+VARIANT ?= release
+B := build/$(VARIANT)
+Q := $(if $(V),,@)
+VERSION := 0.1.0
+GIT_COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+
+# Folders of the engine, left to right: a folder includes only folders to its left (style.md).
+LAYERS := base calendar codec chunk wal store index head rollup query text indicator
+
+ENGINE_SRC := $(sort $(foreach l,$(LAYERS),$(wildcard engine/$(l)/*.c)) $(wildcard engine/*.c))
+SERVER_SRC := $(sort $(wildcard server/*.c server/*/*.c))
+CLIENT_LIB_SRC := $(sort $(wildcard client/lib/*.c))
+CLIENT_SRC := $(sort $(wildcard client/*.c))
+BENCH_SRC := $(sort $(wildcard bench/*.c))
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+        -Wno-unused-parameter -Werror
+HARDEN := -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2
+CSTD := -std=gnu11 -D_GNU_SOURCE -fPIC -pthread -g
+OPT_release := -O3 $(HARDEN)
+OPT_debug := -O1 -DPHUSA_DEBUG
+OPT_asan := -O1 -DPHUSA_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPT_tsan := -O1 -DPHUSA_DEBUG -fsanitize=thread
+OPT_clang := -O2 $(HARDEN)
+OPT_fuzz := -O1 -DPHUSA_DEBUG -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+# The negative controls of tests/crash: a build whose syncs do nothing must lose acknowledged points.
+OPT_nosync := -O1 -DPHUSA_DEBUG -DPHUSA_TEST_NO_SYNC
+ifneq ($(filter clang fuzz,$(VARIANT)),)
+CC := clang
+else
+CC := gcc
+endif
+CFLAGS := $(CSTD) $(WARN) $(OPT_$(VARIANT)) $(EXTRA_CFLAGS) \
+          -DPHUSA_VERSION='"$(VERSION)"' -DPHUSA_COMMIT='"$(GIT_COMMIT)"'
+LDFLAGS := -pthread $(filter -fsanitize=%,$(OPT_$(VARIANT)))
+ENGINE_LIBS := -llmdb -lzstd -lroaring -lpcre2-8 -lm
+SERVER_LIBS := -luv -lhttp_parser -lz -lcyaml
+CLIENT_LIBS := -luv -lhttp_parser -lz -ljansson -ledit -lm
+
+# Engine code sees the engine; server, client and bench see the public header and themselves only.
+INC_engine := -Iengine -Iengine/include
+INC_server := -Iserver -Iengine/include
+INC_client := -Iclient
+INC_bench := -Ibench -Iclient -Iengine/include
+INC_tests := -Itests/support -Iengine -Iengine/include -Iserver -Iclient
+
+obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
+ENGINE_OBJ := $(call obj,$(ENGINE_SRC))
+SERVER_OBJ := $(call obj,$(SERVER_SRC))
+CLIENT_LIB_OBJ := $(call obj,$(CLIENT_LIB_SRC))
+CLIENT_OBJ := $(call obj,$(CLIENT_SRC))
+
+.DEFAULT_GOAL := all
+.PHONY: all lib
+lib: $(B)/libphusa.a
+all: $(B)/libphusa.a $(B)/libphusa.so $(B)/phusa.pc \
+     $(if $(SERVER_SRC),$(B)/phusad) $(if $(CLIENT_SRC),$(B)/phusa $(B)/libphusa-client.a)
+
+define compile_rule
+$(B)/obj/$(1)/%.o: $(1)/%.c
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(CFLAGS) $$(INC_$(1)) -MMD -MP -c $$< -o $$@
+endef
+$(foreach d,engine server client bench tests,$(eval $(call compile_rule,$(d))))
+
+$(B)/libphusa.a: $(ENGINE_OBJ)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+$(B)/libphusa.so: $(ENGINE_OBJ)
+	$(Q)$(CC) -shared -Wl,-soname,libphusa.so.0 $(LDFLAGS) $^ $(ENGINE_LIBS) -o $@
+$(B)/libphusa-client.a: $(CLIENT_LIB_OBJ)
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+$(B)/phusad: $(SERVER_OBJ) $(B)/libphusa.a
+	$(Q)$(CC) $(LDFLAGS) $^ $(SERVER_LIBS) $(ENGINE_LIBS) -o $@
+$(B)/phusa: $(CLIENT_OBJ) $(B)/libphusa-client.a
+	$(Q)$(CC) $(LDFLAGS) $^ $(CLIENT_LIBS) -o $@
+$(B)/phusa.pc: Makefile
+	@mkdir -p $(@D)
+	@printf 'prefix=%s\nName: phusa\nDescription: embeddable time-series store\nVersion: %s\nLibs: -L$${prefix}/lib -lphusa\nLibs.private: %s -pthread\nCflags: -I$${prefix}/include\n' \
+	    '$(PREFIX)' '$(VERSION)' '$(ENGINE_LIBS)' > $@
+
+# ---- tests: one Criterion program per folder of tests/, mirroring the tree ----
+TEST_SUPPORT_SRC := $(sort $(wildcard tests/support/*.c))
+TEST_DIRS := $(sort $(patsubst tests/%/,%,$(dir $(wildcard tests/*/test_*.c))))
+TEST_BINS := $(foreach d,$(TEST_DIRS),$(B)/tests/$(d).test)
+define test_rule
+$(B)/tests/$(1).test: $(call obj,$(wildcard tests/$(1)/*.c)) $(call obj,$(TEST_SUPPORT_SRC)) \
+    $(filter-out $(B)/obj/server/main.o,$(if $(filter server,$(1)),$(SERVER_OBJ))) \
+    $(if $(filter client,$(1)),$(CLIENT_LIB_OBJ) $(filter-out $(B)/obj/client/main.o,$(CLIENT_OBJ))) \
+    $(B)/libphusa.a
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(LDFLAGS) $$^ $(if $(filter server,$(1)),$(SERVER_LIBS)) \
+	    $(if $(filter client,$(1)),$(CLIENT_LIBS)) $(ENGINE_LIBS) -lcriterion -o $$@
+endef
+$(foreach d,$(TEST_DIRS),$(eval $(call test_rule,$(d))))
+
+.PHONY: test-bins test-unit
+test-bins: $(if $(M),$(B)/tests/$(M).test,$(TEST_BINS))
+test-unit:
+	@$(MAKE) --no-print-directory VARIANT=$(if $(filter release,$(VARIANT)),debug,$(VARIANT)) run-unit
+.PHONY: run-unit
+run-unit: test-bins
+	@set -e; for t in $(if $(M),$(B)/tests/$(M).test,$(TEST_BINS)); do echo "== $$t"; $$t $(ARGS); done
+
+.PHONY: help format clean
+help:
+	@sed -n '3,18s/^# \{0,1\}//p' Makefile
+format:
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+clean:
+	rm -rf build
+
+-include $(shell find build/$(VARIANT) -name '*.d' 2>/dev/null)
