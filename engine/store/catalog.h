@@ -1,0 +1,120 @@
+/*
+ * catalog.h - DIR/catalog.mdb: databases, policies and which data files are true now. A
+ * commit here is the only commit point of the store.
+ *
+ * The whole of it is held in memory; a change is written and synced first and shown
+ * after. Numbers of databases, policies and files are never reused.
+ *
+ * Threads    any; one internal lock, held across the sync of a change. Readers take copies or
+ *            a file_set and never wait for a disk.
+ * Errors     after a failed commit (other than PHUSA_ENOSPC) every change is PHUSA_EFAILED
+ *            until reopened.
+ */
+#ifndef PHUSA_STORE_CATALOG_H
+#define PHUSA_STORE_CATALOG_H
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "store/datafile.h"
+
+struct catalog;
+
+struct database_info {
+    uint32_t id;
+    uint32_t default_policy;
+    uint32_t index_generation;
+    char name[NAME_BYTES_MAX + 1];
+    char zone[NAME_BYTES_MAX + 1]; /* "UTC" by default */
+};
+struct policy_info {
+    uint32_t id;
+    uint32_t database;
+    struct phusa_interval duration;
+    struct phusa_interval shard; /* never {0,0} */
+    char name[NAME_BYTES_MAX + 1];
+};
+
+/* Unclean: the last end was not catalog_close() with clean = true; then a child process walks
+ * the file before this one maps it. Removes orphans of DIR/data. */
+PHUSA_MUST_USE phusa_status catalog_open(const char *dir, bool read_only, unsigned open_files_max,
+                                         struct log *log, struct catalog **out,
+                                         struct phusa_error *error);
+void catalog_close(struct catalog *catalog, bool clean);
+bool catalog_was_unclean(const struct catalog *catalog);
+
+/* ---- databases and policies ---- */
+
+PHUSA_MUST_USE phusa_status catalog_create_database(struct catalog *catalog, const char *name,
+                                                    const char *zone,
+                                                    const struct policy_info *policy,
+                                                    struct database_info *out,
+                                                    struct phusa_error *error);
+/* Its policies and files go with it; files are unlinked when the last pin goes. */
+PHUSA_MUST_USE phusa_status catalog_drop_database(struct catalog *catalog, uint32_t database,
+                                                  struct phusa_error *error);
+PHUSA_MUST_USE phusa_status catalog_set_zone(struct catalog *catalog, uint32_t database,
+                                             const char *zone, struct phusa_error *error);
+PHUSA_MUST_USE phusa_status catalog_set_index_generation(struct catalog *catalog, uint32_t database,
+                                                         uint32_t generation,
+                                                         struct phusa_error *error);
+PHUSA_MUST_USE phusa_status catalog_create_policy(struct catalog *catalog,
+                                                  const struct policy_info *policy,
+                                                  bool make_default, uint32_t *id,
+                                                  struct phusa_error *error);
+PHUSA_MUST_USE phusa_status catalog_alter_policy(struct catalog *catalog,
+                                                 const struct policy_info *policy,
+                                                 bool make_default, struct phusa_error *error);
+PHUSA_MUST_USE phusa_status catalog_drop_policy(struct catalog *catalog, uint32_t policy,
+                                                struct phusa_error *error);
+
+/* false: there is none. `out` may be NULL. */
+bool catalog_find_database(struct catalog *catalog, struct phusa_text name,
+                           struct database_info *out);
+bool catalog_get_database(struct catalog *catalog, uint32_t id, struct database_info *out);
+bool catalog_find_policy(struct catalog *catalog, uint32_t database, struct phusa_text name,
+                         struct policy_info *out);
+bool catalog_get_policy(struct catalog *catalog, uint32_t id, struct policy_info *out);
+/* Heap arrays, ascending by id, freed by mem_free(). */
+PHUSA_MUST_USE phusa_status catalog_databases(struct catalog *catalog, struct database_info **out,
+                                              size_t *count);
+PHUSA_MUST_USE phusa_status catalog_policies(struct catalog *catalog, uint32_t database,
+                                             struct policy_info **out, size_t *count);
+
+/* ---- files ---- */
+
+/* The files of one policy that are true at one moment: immutable, reference-counted; while it is
+ * held none of its files is closed or unlinked. Ascending by lsn_min; ranges of LSNs that
+ * touch the same partition do not overlap, so position in the set is precedence. */
+struct file_set {
+    size_t file_count;
+    struct data_file **files;
+    uint64_t version; /* of the catalogue */
+    /* private */
+    _Atomic uint32_t references;
+};
+/* Never NULL for an existing policy but without memory; NULL for one that was dropped. */
+struct file_set *catalog_files(struct catalog *catalog, uint32_t policy);
+void file_set_release(struct file_set *set); /* NULL is allowed */
+
+/* A new number for a file of `policy`; unique for ever, but durable only with the commit. */
+uint64_t catalog_next_file_number(struct catalog *catalog);
+
+/* One commit: of one policy or of several, some files come and some go, and the log before
+ * flushed_lsn is no longer needed (0: unchanged). The added files must have been finished by
+ * file_writer_finish(). A policy that was dropped meanwhile loses its added files silently. */
+struct catalog_change {
+    const struct file_info *added;
+    size_t added_count;
+    const struct file_info *removed; /* policy and number count */
+    size_t removed_count;
+    uint64_t flushed_lsn;
+    int64_t recorded_at_ns; /* the greatest given out so far; 0: unchanged */
+};
+PHUSA_MUST_USE phusa_status catalog_commit(struct catalog *catalog,
+                                           const struct catalog_change *change,
+                                           struct phusa_error *error);
+/* Replay begins here. */
+uint64_t catalog_flushed_lsn(struct catalog *catalog);
+int64_t catalog_recorded_at_ns(struct catalog *catalog);
+
+#endif
