@@ -130,7 +130,7 @@ struct select_statement {
     enum fill_kind fill;
     double fill_number;
     bool descending;
-    uint64_t limit, offset, series_limit, series_offset; /* 0: none */
+    uint64_t limit, row_offset, series_limit, series_offset; /* 0: none */
     struct phusa_text zone;                              /* tz('...'); bytes NULL: none */
 };
 
@@ -186,7 +186,7 @@ struct statement {
     size_t source_count;
     struct key_clause keys;
     struct expr *where;
-    uint64_t limit, offset, series_limit, series_offset;
+    uint64_t limit, row_offset, series_limit, series_offset;
 };
 
 struct request {
