@@ -53,12 +53,18 @@ union batch_value {
     uint32_t string;
 };
 
-struct batch_refusal {
-    uint64_t line;
-    uint32_t column;
-    phusa_status status;
-    char *reason;
-    char *excerpt;
+/* Open addressing from hashes to indexes. A slot counts only if it bears the table's
+ * generation, so that clearing costs nothing. */
+struct batch_slot {
+    uint64_t hash;
+    uint32_t generation;
+    uint32_t index;
+};
+struct batch_table {
+    struct batch_slot *slots;
+    size_t capacity; /* a power of two, at most half full */
+    size_t count;
+    uint32_t generation; /* never 0 */
 };
 
 struct batch {
@@ -80,6 +86,9 @@ struct batch {
     size_t refusal_kept, refusal_capacity;
     uint64_t refused_count; /* all of them */
     size_t size_bytes;      /* an estimate of what the WAL record will take, kept as rows join */
+    uint64_t epoch;         /* no two fillings of any two batches of a process share one */
+    struct batch_table measurement_table, key_table, shape_table;
+    uint8_t *scratch; /* SERIES_KEY_BYTES_MAX, once a key had to be put in order */
 };
 
 void batch_init(struct batch *batch);
@@ -87,22 +96,33 @@ void batch_deinit(struct batch *batch);
 void batch_clear(struct batch *batch); /* keeps memory */
 
 /* The index of a measurement, key or shape, added if it is new; the bytes are copied.
- * batch_find_key() looks up a hash of any spelling-independent bytes that were added. */
+ * PHUSA_ELIMIT: the batch is full. */
 PHUSA_MUST_USE phusa_status batch_measurement(struct batch *batch, struct phusa_text name,
                                               uint32_t *index);
-/* Sorts the tags into canonical form. PHUSA_EINVAL: duplicate tag key; an empty key; limits. */
+/* Sorts the tags into canonical form. PHUSA_EINVAL: duplicate tag key; an empty key, value or
+ * measurement.  PHUSA_ELIMIT: too many tags, a name or the whole too long. */
 PHUSA_MUST_USE phusa_status batch_key(struct batch *batch, struct phusa_text measurement,
                                       const struct phusa_pair *tags, size_t tag_count,
                                       uint32_t *index, struct phusa_error *error);
+/* The same for a caller that made the canonical form itself, rightly. */
+PHUSA_MUST_USE phusa_status batch_key_canonical(struct batch *batch, struct phusa_text measurement,
+                                                const uint8_t *bytes, uint32_t size_bytes,
+                                                uint32_t *index);
 PHUSA_MUST_USE phusa_status batch_shape(struct batch *batch, uint32_t measurement,
                                         const struct phusa_text *names,
                                         const enum phusa_type *types, uint32_t field_count,
                                         uint32_t *index);
+/* Room for the values of the row that comes next, without adding one: a parser writes them
+ * there while it does not know yet whether the line is good. batch_row() then takes them over. */
+PHUSA_MUST_USE phusa_status batch_reserve(struct batch *batch, uint32_t field_count,
+                                          union batch_value **values, uint8_t **decimals);
 /* A row with room for its shape's values, which the caller fills in: *values and *decimals
- * point to the first. PHUSA_ELIMIT when the batch is full. */
+ * point to the first (both may be NULL after batch_reserve()). PHUSA_ELIMIT when the batch is
+ * full. */
 PHUSA_MUST_USE phusa_status batch_row(struct batch *batch, uint32_t key, uint32_t shape,
                                       int64_t time_ns, uint64_t line, uint32_t column,
                                       union batch_value **values, uint8_t **decimals);
+/* Of at most STRING_BYTES_MAX, else PHUSA_ELIMIT. */
 PHUSA_MUST_USE phusa_status batch_string(struct batch *batch, struct phusa_text text,
                                          uint32_t *index);
 /* Remember a refused line. `text` is the line, of which 80 characters are kept, control
@@ -110,5 +130,10 @@ PHUSA_MUST_USE phusa_status batch_string(struct batch *batch, struct phusa_text 
 void batch_refuse(struct batch *batch, uint64_t line, uint32_t column, phusa_status status,
                   struct phusa_text text, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
+/* By line, then column: the store finds its refusals after the parser did. */
+void batch_sort_refusals(struct batch *batch);
+
+/* Walks every invariant; NULL, or a static sentence about the first that does not hold. */
+const char *batch_check(const struct batch *batch);
 
 #endif
