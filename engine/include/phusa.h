@@ -229,6 +229,16 @@ PHUSA_API PHUSA_MUST_USE phusa_status phusa_batch_lines(struct phusa_batch *batc
                                                         int64_t precision_ns, int64_t now_ns,
                                                         size_t *taken, struct phusa_error *error);
 
+/* Lines fed since create, comments and blank ones included; a line that is not finished yet does
+ * not count. */
+PHUSA_API uint64_t phusa_batch_line_count(const struct phusa_batch *batch);
+/* `comment` is called by phusa_batch_lines() for each line that begins with '#', with the text
+ * after the '#' and without the line's end. When it returns true, phusa_batch_lines() stops
+ * behind that line: *taken says where, so that what follows may go to another batch. */
+typedef bool (*phusa_comment_fn)(void *context, uint64_t line, struct phusa_text text);
+PHUSA_API void phusa_batch_comments(struct phusa_batch *batch, phusa_comment_fn comment,
+                                    void *context);
+
 /* One refused point. Comes from parsing (at once) or from the store (after the write). */
 struct phusa_refusal {
     uint64_t line;   /* from 1; for phusa_batch_add, the ordinal of the point */
@@ -350,6 +360,16 @@ PHUSA_API PHUSA_MUST_USE phusa_status phusa_select(struct phusa *db,
                                                    const struct phusa_query_options *options,
                                                    const struct phusa_sink *sink,
                                                    struct phusa_error *error);
+
+/* ---- numbers and times as text --------------------------------------- */
+
+/* As answers print them: the shortest digits that read back as x (finite), 1e+21 from 1e21 on and
+ * 1e-7 below 1e-6. No NUL; returns the size. */
+#define PHUSA_DOUBLE_BYTES_MAX 32
+PHUSA_API size_t phusa_print_double(double x, char out[PHUSA_DOUBLE_BYTES_MAX]);
+/* RFC 3339 in UTC, zeros at the end of the fraction left out: 2026-11-24T09:59:38.123Z. */
+#define PHUSA_TIME_BYTES_MAX 40
+PHUSA_API size_t phusa_print_time(int64_t ns, char out[PHUSA_TIME_BYTES_MAX]);
 
 /* ---- statistics ------------------------------------------------------ */
 
