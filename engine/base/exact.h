@@ -114,10 +114,10 @@ PHUSA_MUST_USE phusa_status exact_uint64(const struct exact *sum, uint64_t *out)
 
 /* Bytes, see FORMAT.md: 2 + what the total needs, usually 5 to 10. Equal totals of the same
  * kinds of values give equal bytes, however they came about. Returns the size. */
-#define EXACT_BYTES_MAX 640
+#define EXACT_BYTES_MAX 656
 size_t exact_encode(const struct exact *sum, uint8_t out[EXACT_BYTES_MAX]);
-/* Reads what exact_encode() wrote and nothing else: PHUSA_ECORRUPT. *out need not have been
- * initialised, and is only written on success. */
+/* Takes from `in` what exact_encode() wrote, and no more. PHUSA_ECORRUPT: it did not write that.
+ * *out need not have been initialised. */
 PHUSA_MUST_USE phusa_status exact_decode(struct exact *out, struct reader *in, struct arena *arena);
 
 #endif
