@@ -131,7 +131,7 @@ struct select_statement {
     double fill_number;
     bool descending;
     uint64_t limit, row_offset, series_limit, series_offset; /* 0: none */
-    struct phusa_text zone;                              /* tz('...'); bytes NULL: none */
+    struct phusa_text zone;                                  /* tz('...'); bytes NULL: none */
 };
 
 /* ---- the others ---- */
