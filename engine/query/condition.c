@@ -107,13 +107,13 @@ static phusa_status time_value(struct budget *budget, const struct expr *expr,
 static phusa_status time_sum(struct budget *budget, const struct expr *expr,
                              const struct zone *zone, int64_t now_ns, struct moment *out)
 {
-    const enum expr_operator operator= expr->binary.operator;
-    if (operator!= OP_ADD && operator!= OP_SUBTRACT) return bad_time(budget, expr);
+    const enum expr_operator op = expr->binary.op;
+    if (op != OP_ADD && op != OP_SUBTRACT) return bad_time(budget, expr);
     struct moment a, b;
     phusa_status status = time_value(budget, expr->binary.left, zone, now_ns, &a);
     if (status == PHUSA_OK) status = time_value(budget, expr->binary.right, zone, now_ns, &b);
     if (status != PHUSA_OK) return status;
-    if (operator== OP_SUBTRACT) {
+    if (op == OP_SUBTRACT) {
         if (b.ns == INT64_MIN) return bad_time(budget, expr);
         b.ns = -b.ns;
         b.months = -b.months;
@@ -164,18 +164,15 @@ static phusa_status time_value(struct budget *budget, const struct expr *expr,
 static phusa_status take_time(struct budget *budget, const struct expr *expr,
                               const struct zone *zone, int64_t now_ns, struct condition *out)
 {
-    enum expr_operator operator= expr->binary.operator;
+    enum expr_operator op = expr->binary.op;
     const struct expr *value = expr->binary.right;
     if (expr_is_time(expr->binary.right)) {
         value = expr->binary.left;
-        operator= operator== OP_LESS ? OP_GREATER :
-        operator== OP_LESS_EQUAL     ? OP_GREATER_EQUAL
-        :
-        operator== OP_GREATER ? OP_LESS
-        :
-        operator== OP_GREATER_EQUAL ? OP_LESS_EQUAL
-                                    :
-                                    operator;
+        op = op == OP_LESS            ? OP_GREATER
+             : op == OP_LESS_EQUAL    ? OP_GREATER_EQUAL
+             : op == OP_GREATER       ? OP_LESS
+             : op == OP_GREATER_EQUAL ? OP_LESS_EQUAL
+                                      : op;
     }
     if (mentions_time(value)) return bad_time(budget, value);
     struct moment moment;
@@ -184,7 +181,7 @@ static phusa_status take_time(struct budget *budget, const struct expr *expr,
     if (moment.months != 0) return bad_time(budget, value);
     const int64_t after = moment.ns == INT64_MAX ? INT64_MAX : moment.ns + 1;
     int64_t start_ns = INT64_MIN, end_ns = INT64_MAX;
-    switch (operator) {
+    switch (op) {
     case OP_GREATER:
         start_ns = after;
         break;
@@ -217,7 +214,7 @@ static phusa_status take_time(struct budget *budget, const struct expr *expr,
     return PHUSA_OK;
 }
 
-static phusa_status join(struct budget *budget, enum expr_operator operator, struct expr * left,
+static phusa_status join(struct budget *budget, enum expr_operator op, struct expr *left,
                          struct expr *right, struct expr **out)
 {
     if (left == NULL || right == NULL) {
@@ -228,7 +225,7 @@ static phusa_status join(struct budget *budget, enum expr_operator operator, str
     if (both == NULL) return budget_no_memory(budget);
     both->kind = EXPR_BINARY;
     both->offset = left->offset;
-    both->binary.operator= operator;
+    both->binary.op = op;
     both->binary.left = left;
     both->binary.right = right;
     *out = both;
@@ -238,7 +235,7 @@ static phusa_status join(struct budget *budget, enum expr_operator operator, str
 static phusa_status split(struct budget *budget, struct expr *expr, const struct zone *zone,
                           int64_t now_ns, struct condition *out)
 {
-    if (expr->kind == EXPR_BINARY && expr->binary.operator== OP_AND) {
+    if (expr->kind == EXPR_BINARY && expr->binary.op == OP_AND) {
         const phusa_status status = split(budget, expr->binary.left, zone, now_ns, out);
         return status != PHUSA_OK ? status : split(budget, expr->binary.right, zone, now_ns, out);
     }
@@ -306,16 +303,14 @@ static phusa_status tag_leaf(struct series_walk *w, const struct expr *expr, boo
 {
     *simple = false;
     const struct expr *name = expr->binary.left, *value = expr->binary.right;
-    const enum expr_operator operator= expr->binary.operator;
+    const enum expr_operator op = expr->binary.op;
     if (name->kind != EXPR_NAME) {
         name = expr->binary.right;
         value = expr->binary.left;
     }
     if (name->kind != EXPR_NAME) return PHUSA_OK;
-    const bool equal =
-        value->kind == EXPR_STRING && (operator== OP_EQUAL || operator== OP_NOT_EQUAL);
-    const bool match =
-        value->kind == EXPR_REGEX && (operator== OP_MATCH || operator== OP_NOT_MATCH);
+    const bool equal = value->kind == EXPR_STRING && (op == OP_EQUAL || op == OP_NOT_EQUAL);
+    const bool match = value->kind == EXPR_REGEX && (op == OP_MATCH || op == OP_NOT_MATCH);
     if (!equal && !match) return PHUSA_OK;
     phusa_status status = filter_new(w, equal ? TAG_EQUAL : TAG_MATCH, NULL, NULL, out);
     if (status != PHUSA_OK) return status;
@@ -330,8 +325,7 @@ static phusa_status tag_leaf(struct series_walk *w, const struct expr *expr, boo
         (*out)->context = pattern;
     }
     *simple = true;
-    if (operator== OP_NOT_EQUAL || operator== OP_NOT_MATCH)
-        return filter_new(w, TAG_NOT, *out, NULL, out);
+    if (op == OP_NOT_EQUAL || op == OP_NOT_MATCH) return filter_new(w, TAG_NOT, *out, NULL, out);
     return PHUSA_OK;
 }
 
@@ -344,15 +338,14 @@ static phusa_status series_filter(struct series_walk *w, const struct expr *expr
         *exact = true;
         return filter_new(w, expr->boolean ? TAG_TRUE : TAG_FALSE, NULL, NULL, out);
     }
-    if (expr->kind == EXPR_BINARY &&
-        (expr->binary.operator== OP_AND || expr->binary.operator== OP_OR)) {
+    if (expr->kind == EXPR_BINARY && (expr->binary.op == OP_AND || expr->binary.op == OP_OR)) {
         bool left_exact, right_exact;
         struct tag_filter *left, *right;
         phusa_status status = series_filter(w, expr->binary.left, &left_exact, &left);
         if (status == PHUSA_OK) status = series_filter(w, expr->binary.right, &right_exact, &right);
         if (status != PHUSA_OK) return status;
         *exact = left_exact && right_exact;
-        return filter_new(w, expr->binary.operator== OP_AND ? TAG_AND : TAG_OR, left, right, out);
+        return filter_new(w, expr->binary.op == OP_AND ? TAG_AND : TAG_OR, left, right, out);
     }
     if (expr->kind == EXPR_BINARY && speaks_of(w, expr) == HAS_TAG) {
         const phusa_status status = tag_leaf(w, expr, exact, out);
@@ -364,7 +357,7 @@ static phusa_status series_filter(struct series_walk *w, const struct expr *expr
 static phusa_status conjuncts(struct series_walk *w, struct expr *expr, struct tag_filter **filter,
                               struct expr **residual)
 {
-    if (expr->kind == EXPR_BINARY && expr->binary.operator== OP_AND) {
+    if (expr->kind == EXPR_BINARY && expr->binary.op == OP_AND) {
         const phusa_status status = conjuncts(w, expr->binary.left, filter, residual);
         return status != PHUSA_OK ? status : conjuncts(w, expr->binary.right, filter, residual);
     }

@@ -21,7 +21,7 @@ phusa_status node_slot(struct budget *budget, uint32_t slot, enum phusa_type typ
     return PHUSA_OK;
 }
 
-static const char *operator_text(enum expr_operator operator)
+static const char *operator_text(enum expr_operator op)
 {
     static const char *const texts[] = {
         [OP_ADD] = "+",        [OP_SUBTRACT] = "-",       [OP_MULTIPLY] = "*",
@@ -31,7 +31,7 @@ static const char *operator_text(enum expr_operator operator)
         [OP_GREATER] = ">",    [OP_GREATER_EQUAL] = ">=", [OP_MATCH] = "=~",
         [OP_NOT_MATCH] = "!~", [OP_AND] = "AND",          [OP_OR] = "OR",
     };
-    return texts[operator];
+    return texts[op];
 }
 
 static const char *type_text(enum phusa_type type)
@@ -51,10 +51,10 @@ static enum phusa_type common_type(enum phusa_type a, enum phusa_type b)
 }
 
 /* Zero when the operator does not take these types. */
-static int result_type(enum expr_operator operator, enum phusa_type a, enum phusa_type b)
+static int result_type(enum expr_operator op, enum phusa_type a, enum phusa_type b)
 {
     const bool numbers = is_number(a) && is_number(b);
-    switch (operator) {
+    switch (op) {
     case OP_ADD:
     case OP_SUBTRACT:
     case OP_MULTIPLY:
@@ -86,19 +86,19 @@ static int result_type(enum expr_operator operator, enum phusa_type a, enum phus
     return 0;
 }
 
-phusa_status node_binary(struct budget *budget, enum expr_operator operator, struct node * left,
+phusa_status node_binary(struct budget *budget, enum expr_operator op, struct node *left,
                          struct node *right, struct node **out)
 {
-    const int type = result_type(operator, left->type, right == NULL ? 0 : right->type);
+    const int type = result_type(op, left->type, right == NULL ? 0 : right->type);
     if (type == 0)
         return error_set(budget->error, PHUSA_ETYPE, "incompatible operands: %s %s %s",
-                         type_text(left->type), operator_text(operator),
+                         type_text(left->type), operator_text(op),
                          right == NULL ? "regex" : type_text(right->type));
     struct node *node = arena_zalloc(&budget->arena, sizeof *node);
     if (node == NULL) return budget_no_memory(budget);
     node->kind = NODE_BINARY;
     node->type = (enum phusa_type)type;
-    node->operator= operator;
+    node->op = op;
     node->left = left;
     node->right = right;
     *out = node;
@@ -175,12 +175,12 @@ static phusa_status drop_row(uint64_t **present, uint32_t row, uint32_t row_coun
     return PHUSA_OK;
 }
 
-static phusa_status float_arithmetic(enum expr_operator operator, const double * a, const double *b,
+static phusa_status float_arithmetic(enum expr_operator op, const double *a, const double *b,
                                      double *out, uint64_t **present, uint32_t row_count,
                                      struct arena *scratch)
 {
     for (uint32_t r = 0; r < row_count; r++) {
-        switch (operator) {
+        switch (op) {
         case OP_ADD:
             out[r] = a[r] + b[r];
             break;
@@ -207,13 +207,13 @@ static phusa_status float_arithmetic(enum expr_operator operator, const double *
 }
 
 /* One row; false: no value (division by zero, overflow). */
-static bool integer_row(enum expr_operator operator, bool is_signed, uint64_t a, uint64_t b,
+static bool integer_row(enum expr_operator op, bool is_signed, uint64_t a, uint64_t b,
                         uint64_t *out)
 {
     const int64_t sa = (int64_t)a, sb = (int64_t)b;
     int64_t s = 0;
     bool overflow = false;
-    switch (operator) {
+    switch (op) {
     case OP_ADD:
         overflow =
             is_signed ? __builtin_add_overflow(sa, sb, &s) : __builtin_add_overflow(a, b, out);
@@ -247,13 +247,12 @@ static bool integer_row(enum expr_operator operator, bool is_signed, uint64_t a,
     return !overflow;
 }
 
-static phusa_status integer_arithmetic(enum expr_operator operator, bool is_signed,
-                                       const uint64_t *a, const uint64_t *b, uint64_t *out,
-                                       uint64_t **present, uint32_t row_count,
-                                       struct arena *scratch)
+static phusa_status integer_arithmetic(enum expr_operator op, bool is_signed, const uint64_t *a,
+                                       const uint64_t *b, uint64_t *out, uint64_t **present,
+                                       uint32_t row_count, struct arena *scratch)
 {
     for (uint32_t r = 0; r < row_count; r++) {
-        if (integer_row(operator, is_signed, a[r], b[r], &out[r])) continue;
+        if (integer_row(op, is_signed, a[r], b[r], &out[r])) continue;
         out[r] = 0;
         const phusa_status status = drop_row(present, r, row_count, scratch);
         if (status != PHUSA_OK) return status;
@@ -261,9 +260,9 @@ static phusa_status integer_arithmetic(enum expr_operator operator, bool is_sign
     return PHUSA_OK;
 }
 
-static bool holds(enum expr_operator operator, int less, int equal)
+static bool holds(enum expr_operator op, int less, int equal)
 {
-    switch (operator) {
+    switch (op) {
     case OP_EQUAL:
         return equal;
     case OP_NOT_EQUAL:
@@ -279,26 +278,26 @@ static bool holds(enum expr_operator operator, int less, int equal)
     }
 }
 
-static void compare_rows(enum expr_operator operator, enum phusa_type type, const struct vector *a,
+static void compare_rows(enum expr_operator op, enum phusa_type type, const struct vector *a,
                          const struct vector *b, uint8_t *out, uint32_t row_count)
 {
     for (uint32_t r = 0; r < row_count; r++) {
         switch (type) {
         case PHUSA_FLOAT:
-            out[r] = holds(operator, a->f[r]<b->f[r], a->f[r] == b->f[r]);
+            out[r] = holds(op, a->f[r] < b->f[r], a->f[r] == b->f[r]);
             break;
         case PHUSA_INTEGER:
-            out[r] = holds(operator, a->i[r]<b->i[r], a->i[r] == b->i[r]);
+            out[r] = holds(op, a->i[r] < b->i[r], a->i[r] == b->i[r]);
             break;
         case PHUSA_UNSIGNED:
-            out[r] = holds(operator, a->u[r]<b->u[r], a->u[r] == b->u[r]);
+            out[r] = holds(op, a->u[r] < b->u[r], a->u[r] == b->u[r]);
             break;
         case PHUSA_BOOLEAN:
-            out[r] = holds(operator, a->b[r]<b->b[r], a->b[r] == b->b[r]);
+            out[r] = holds(op, a->b[r] < b->b[r], a->b[r] == b->b[r]);
             break;
         case PHUSA_STRING: {
             const int sign = text_compare(a->s[r], b->s[r]);
-            out[r] = holds(operator, sign<0, sign == 0);
+            out[r] = holds(op, sign < 0, sign == 0);
             break;
         }
         }
@@ -306,31 +305,30 @@ static void compare_rows(enum expr_operator operator, enum phusa_type type, cons
 }
 
 /* Comparing a negative integer with an unsigned one must not wrap: such rows are decided apart. */
-static void mend_mixed_signs(enum expr_operator operator, bool left_is_signed,
-                             const struct vector *a, const struct vector *b, uint8_t *out,
-                             uint32_t row_count)
+static void mend_mixed_signs(enum expr_operator op, bool left_is_signed, const struct vector *a,
+                             const struct vector *b, uint8_t *out, uint32_t row_count)
 {
     const int64_t *s = left_is_signed ? a->i : b->i;
     for (uint32_t r = 0; r < row_count; r++)
-        if (s[r] < 0) out[r] = holds(operator, left_is_signed, 0);
+        if (s[r] < 0) out[r] = holds(op, left_is_signed, 0);
 }
 
 static phusa_status eval_match(const struct node *node, const struct vector *a, uint32_t row_count,
                                uint8_t *out, bool *failed)
 {
-    const bool wanted = node->operator== OP_MATCH;
+    const bool wanted = node->op == OP_MATCH;
     for (uint32_t r = 0; r < row_count; r++)
         out[r] = vector_has(a, r) && pattern_match(node->pattern, a->s[r], failed) == wanted;
     return PHUSA_OK;
 }
 
 /* AND and OR: a row without a value counts as false. */
-static void eval_logic(enum expr_operator operator, const struct vector * a, const struct vector *b,
+static void eval_logic(enum expr_operator op, const struct vector *a, const struct vector *b,
                        uint8_t *out, uint32_t row_count)
 {
     for (uint32_t r = 0; r < row_count; r++) {
         const bool x = vector_has(a, r) && a->b[r], y = vector_has(b, r) && b->b[r];
-        out[r] = operator== OP_AND ? x && y : x || y;
+        out[r] = op == OP_AND ? x && y : x || y;
     }
 }
 
@@ -342,30 +340,30 @@ static phusa_status eval_operator(const struct node *node, struct vector *a, str
     phusa_status status =
         values == NULL ? PHUSA_ENOMEM : both_present(a, b, row_count, scratch, &present);
     if (status != PHUSA_OK) return status;
-    const bool compares = node->operator>= OP_EQUAL && node->operator<= OP_GREATER_EQUAL;
+    const bool compares = node->op >= OP_EQUAL && node->op <= OP_GREATER_EQUAL;
     const bool numbers = is_number(a->type);
     const enum phusa_type left_type = a->type, right_type = b->type;
     enum phusa_type type = a->type;
     if (numbers) {
-        type = node->operator== OP_DIVIDE ? PHUSA_FLOAT : common_type(a->type, b->type);
+        type = node->op == OP_DIVIDE ? PHUSA_FLOAT : common_type(a->type, b->type);
         status = convert(a, type, row_count, scratch);
         if (status == PHUSA_OK) status = convert(b, type, row_count, scratch);
         if (status != PHUSA_OK) return status;
     }
     if (compares) {
-        compare_rows(node->operator, type, a, b, values, row_count);
+        compare_rows(node->op, type, a, b, values, row_count);
         if (type == PHUSA_UNSIGNED && left_type != right_type)
-            mend_mixed_signs(node->operator, left_type == PHUSA_INTEGER, a, b, values, row_count);
+            mend_mixed_signs(node->op, left_type == PHUSA_INTEGER, a, b, values, row_count);
     } else if (type == PHUSA_BOOLEAN) {
         for (uint32_t r = 0; r < row_count; r++)
-            ((uint8_t *)values)[r] = node->operator== OP_BIT_AND  ? a->b[r] & b->b[r]
-                                     : node->operator== OP_BIT_OR ? a->b[r] | b->b[r]
-                                                                  : a->b[r] ^ b->b[r];
+            ((uint8_t *)values)[r] = node->op == OP_BIT_AND  ? a->b[r] & b->b[r]
+                                     : node->op == OP_BIT_OR ? a->b[r] | b->b[r]
+                                                             : a->b[r] ^ b->b[r];
     } else if (type == PHUSA_FLOAT) {
-        status = float_arithmetic(node->operator, a->f, b->f, values, &present, row_count, scratch);
+        status = float_arithmetic(node->op, a->f, b->f, values, &present, row_count, scratch);
     } else {
-        status = integer_arithmetic(node->operator, type == PHUSA_INTEGER, a->u, b->u, values,
-                                    &present, row_count, scratch);
+        status = integer_arithmetic(node->op, type == PHUSA_INTEGER, a->u, b->u, values, &present,
+                                    row_count, scratch);
     }
     if (status != PHUSA_OK) return status;
     *out = (struct vector){.type = node->type,
@@ -390,7 +388,7 @@ phusa_status node_eval(const struct node *node, const struct vector *slots, uint
         status = node_eval(node->right, slots, row_count, scratch, &b, failed);
         if (status != PHUSA_OK) return status;
     }
-    if (node->operator!= OP_AND && node->operator!= OP_OR && node->pattern == NULL)
+    if (node->op != OP_AND && node->op != OP_OR && node->pattern == NULL)
         return eval_operator(node, &a, &b, row_count, scratch, out);
 
     uint8_t *values = slots_alloc(scratch, PHUSA_BOOLEAN, row_count);
@@ -398,7 +396,7 @@ phusa_status node_eval(const struct node *node, const struct vector *slots, uint
     if (node->pattern != NULL)
         status = eval_match(node, &a, row_count, values, failed);
     else
-        eval_logic(node->operator, & a, &b, values, row_count);
+        eval_logic(node->op, &a, &b, values, row_count);
     *out = (struct vector){.type = PHUSA_BOOLEAN, .values = values};
     return status;
 }

@@ -28,16 +28,16 @@ struct node {
         bool b;
         struct phusa_text s;
     } constant;
-    enum expr_operator operator;
+    enum expr_operator op;
     struct node *left, *right;
     struct pattern *pattern; /* OP_MATCH, OP_NOT_MATCH: right is NULL */
 };
 
-/* Types and nodes of an operator; error at `offset` of the statement. */
+/* Types and nodes of an op; error at `offset` of the statement. */
 PHUSA_MUST_USE phusa_status node_slot(struct budget *budget, uint32_t slot, enum phusa_type type,
                                       struct node **out);
-PHUSA_MUST_USE phusa_status node_binary(struct budget *budget, enum expr_operator operator,
-                                        struct node * left, struct node *right, struct node **out);
+PHUSA_MUST_USE phusa_status node_binary(struct budget *budget, enum expr_operator op,
+                                        struct node *left, struct node *right, struct node **out);
 
 /* Values of `node` for rows [0, row_count) into *out. Memory from `scratch`, to be reset by the
  * caller between blocks. *failed: a pattern hit its limit. */

@@ -81,7 +81,7 @@ struct expr {
             size_t argument_count;
         } call;
         struct {
-            enum expr_operator operator;
+            enum expr_operator op;
             struct expr *left, *right;
             bool parenthesised; /* only for printing it back */
         } binary;
