@@ -36,6 +36,7 @@
     (PHUSA_BATCH_BYTES_MAX + (4u << 20)) /* one batch is one group at most */
 #define WAL_SEGMENT_BYTES_DEFAULT (64u << 20)
 #define WAL_SEGMENT_BYTES_MIN     (64u << 10)
+#define WAL_SPARES_MAX            16u /* a flush at the log's cap frees 1 GiB: all of it is kept */
 
 /* -- memory -- */
 #define HEAD_BYTES_DEFAULT      ((size_t)256 << 20)
