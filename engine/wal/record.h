@@ -60,22 +60,29 @@ union points_value {
 struct points_header {
     uint32_t database, policy;
     uint64_t first_lsn;
-    uint64_t row_count;
-    bool has_known_at; /* else a row's known_at is the group's recorded_at */
+    uint64_t row_count; /* when written: ignored, points_end() knows */
+    bool has_known_at;  /* else a row's known_at is the group's recorded_at */
     int64_t known_at_ns;
 };
 
+/* The decimals last written for a field of a shape, so that most floats need not say theirs.
+ * Shapes share the slots: a clash costs a byte, never a value. */
+#define POINTS_SCALES 256u
 struct points_writer {
     struct buffer *out;
-    /* private: shapes written so far, the previous row's time and series, where counts go */
-    size_t start;
+    /* private: */
+    size_t start;    /* of the record in `out` */
+    size_t count_at; /* where the number of rows goes */
     uint64_t row_count;
     uint64_t previous_series;
     int64_t previous_time_ns;
+    uint32_t previous_shape;
+    uint8_t scales[POINTS_SCALES];
 };
 void points_begin(struct points_writer *w, struct buffer *out, const struct points_header *header,
                   const struct points_shape *shapes, uint32_t shape_count);
-/* texts[k] for string fields (others ignored); decimals[k] for floats. */
+/* texts[k] for string fields (others ignored, NULL where there is none); decimals[k] for floats
+ * (NULL: unknown). Floats are finite, strings at most STRING_BYTES_MAX. */
 void points_add(struct points_writer *w, uint64_t series, int64_t time_ns, uint32_t shape,
                 const struct points_shape *fields, const union points_value *values,
                 const uint8_t *decimals, const struct phusa_text *texts);
