@@ -25,12 +25,12 @@ PHUSA_MUST_USE phusa_status decimal_parse_int64(const char *text, size_t size_by
 PHUSA_MUST_USE phusa_status decimal_parse_uint64(const char *text, size_t size_bytes,
                                                  uint64_t *out);
 
-/* Write the number at `out`, without a NUL; returns the size. */
+/* Write the number at `out`, which has DECIMAL_BYTES_MAX, without a NUL; returns the size. */
 #define DECIMAL_BYTES_MAX 32
 /* x finite. The shortest digits that read back as x, laid out as InfluxDB's JSON does: 21.5, 7,
  * -0, 100000000000000000000; 1e-7 below 1e-6 and 1e+21 from 1e21 on. */
-size_t decimal_print_double(double x, char out[DECIMAL_BYTES_MAX]);
-size_t decimal_print_int64(int64_t x, char out[DECIMAL_BYTES_MAX]);
-size_t decimal_print_uint64(uint64_t x, char out[DECIMAL_BYTES_MAX]);
+size_t decimal_print_double(double x, char *out);
+size_t decimal_print_int64(int64_t x, char *out);
+size_t decimal_print_uint64(uint64_t x, char *out);
 
 #endif

@@ -94,6 +94,18 @@ static int widest_scale(double x)
     return e;
 }
 
+/* The same number with the fewest decimals. Fifteen digits end in at most 14 = 8 + 4 + 2 zeros. */
+static void strip_zeros(int64_t *units, int *e)
+{
+    if (*units == 0) *e = 0;
+    static const int64_t powers[] = {100000000, 10000, 100, 10};
+    for (int i = 0, zeros = 8; i < 4; i++, zeros /= 2)
+        if (*e >= zeros && *units % powers[i] == 0) {
+            *units /= powers[i];
+            *e -= zeros;
+        }
+}
+
 bool exact_decimal(double x, unsigned hint, int64_t *units, uint8_t *decimals)
 {
     int64_t m;
@@ -104,8 +116,7 @@ bool exact_decimal(double x, unsigned hint, int64_t *units, uint8_t *decimals)
     }
     int e = widest_scale(x);
     if (e < 0 || !decimal_at(x, (unsigned)e, &m)) return false;
-    for (; e > 0 && m % 10 == 0; e--)
-        m /= 10;
+    strip_zeros(&m, &e);
     *units = m;
     *decimals = (uint8_t)e;
     return true;

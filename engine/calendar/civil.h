@@ -45,6 +45,6 @@ PHUSA_MUST_USE phusa_status civil_parse(const char *text, size_t size_bytes, int
 /* As Go's RFC3339Nano: 2026-11-24T09:59:38.123Z, zeros of the fraction trimmed; with an offset
  * other than 0, the local time and +07:00. No NUL; returns the size. */
 #define CIVIL_BYTES_MAX 40
-size_t civil_print(int64_t ns, int offset_s, char out[CIVIL_BYTES_MAX]);
+size_t civil_print(int64_t ns, int offset_s, char *out);
 
 #endif

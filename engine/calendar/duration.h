@@ -20,8 +20,8 @@ size_t duration_scan(const char *text, size_t size_bytes);
 /* In the largest single unit that divides it: 90m, 1w, 1q, 0s; a minus sign before negatives. No
  * NUL; returns the size. */
 #define DURATION_BYTES_MAX 40
-size_t duration_print(struct phusa_interval interval, char out[DURATION_BYTES_MAX]);
+size_t duration_print(struct phusa_interval interval, char *out);
 /* As InfluxDB shows policies: 168h0m0s, 0s; months as above. */
-size_t duration_print_hms(struct phusa_interval interval, char out[DURATION_BYTES_MAX]);
+size_t duration_print_hms(struct phusa_interval interval, char *out);
 
 #endif
