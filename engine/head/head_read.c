@@ -20,7 +20,6 @@ struct source {
     const struct head_shape *shape;
     uint32_t slots_offset, row_bytes;
     uint32_t rows;         /* in range */
-    uint32_t lsn_last;     /* delta of its newest row that counts */
     const int32_t *fields; /* for each column: the field of the shape, or -1 */
 };
 
@@ -159,7 +158,6 @@ static phusa_status list_block(struct head_reader *reader, const struct request 
         *last_ns = row_time_ns(rows + (size_t)(visible - 1) * bytes);
     }
     source->rows += visible;
-    source->lsn_last = row_lsn_delta(rows + (size_t)(visible - 1) * bytes);
     return add_piece(reader, q->arena, (struct piece){rows, visible, s});
 }
 
@@ -282,28 +280,26 @@ static bool readable_as(enum phusa_type stored, enum phusa_type wanted)
            (wanted == PHUSA_FLOAT && (stored == PHUSA_INTEGER || stored == PHUSA_UNSIGNED));
 }
 
-/* The type is that of the newest source that has the field: a field is altered from integer to
- * float at most, and older integers are widened. */
+/* A field is altered from integer to float at most, and then older integers are widened. (The
+ * newest source will not tell: a row without the field may join an older strand.) */
 static phusa_status set_column(struct head_reader *reader, uint32_t c)
 {
     struct vector *column = &reader->columns[c];
-    uint32_t lsn_newest = 0;
     for (uint32_t s = 0; s < reader->source_count; s++) {
         const struct source *source = &reader->sources[s];
-        if (source->fields[c] < 0 || source->lsn_last < lsn_newest) continue;
-        column->type = source->shape->fields[source->fields[c]].type;
-        lsn_newest = source->lsn_last;
+        if (source->fields[c] < 0) continue;
+        const enum phusa_type type = source->shape->fields[source->fields[c]].type;
+        if (column->type == 0 || type == PHUSA_FLOAT) column->type = type;
+        if (type != PHUSA_FLOAT) continue;
+        const uint8_t decimals = atomic_load_explicit(
+            &strand_decimals(source->strand)[source->fields[c]], memory_order_relaxed);
+        if (decimals > column->decimals) column->decimals = decimals;
     }
-    column->decimals = 0;
     for (uint32_t s = 0; s < reader->source_count; s++) {
         const struct source *source = &reader->sources[s];
         if (source->fields[c] < 0) continue;
         const enum phusa_type type = source->shape->fields[source->fields[c]].type;
         if (!readable_as(type, column->type)) return PHUSA_ECORRUPT;
-        if (type != PHUSA_FLOAT) continue;
-        const uint8_t decimals = atomic_load_explicit(
-            &strand_decimals(source->strand)[source->fields[c]], memory_order_relaxed);
-        if (decimals > column->decimals) column->decimals = decimals;
     }
     return PHUSA_OK;
 }

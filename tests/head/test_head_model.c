@@ -5,26 +5,17 @@
  */
 #include "head/head.h"
 
+#include "random.h"
+
 #include <criterion/criterion.h>
-#include <stdlib.h>
-#include <time.h>
 
 #define FIELDS_MAX 70
 #define ROWS_MAX   3000
 
-static uint64_t state;
+static struct random source;
 static uint64_t draw(uint64_t below)
 {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (state * UINT64_C(0x2545f4914f6cdd1d) >> 33) % below;
-}
-
-static uint64_t seed_of_run(void)
-{
-    const char *given = getenv("PHUSA_SEED");
-    return given != NULL ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
+    return random_u64(&source) % below;
 }
 
 struct model_value {
@@ -135,8 +126,8 @@ static void append_all(struct head *head, const struct style *style)
     for (uint32_t r = 0; r < model_count;) {
         uint32_t count = 0;
         do
-            fill_batch(count++, &model[r + count]);
-        while (style->batched && count < BATCH_MAX && r + count < model_count &&
+            fill_batch(count, &model[r + count]);
+        while (++count < BATCH_MAX && style->batched && r + count < model_count &&
                model[r + count].policy == model[r].policy);
         size_t appended;
         cr_assert_eq(head_append_rows(head, model[r].policy, batch, count, &appended), PHUSA_OK);
@@ -293,8 +284,7 @@ static void ask(struct head *head, const struct style *style)
 
 Test(head_model, answers_as_a_plain_list_does)
 {
-    state = seed_of_run() * 2 + 1;
-    fprintf(stderr, "PHUSA_SEED=%llu\n", (unsigned long long)(state / 2));
+    source = random_seeded();
     for (int w = 0; w < 16; w++)
         snprintf(words[w], sizeof words[w], "%.*s", w * 2, "a string of some length, or none");
     for (int run = 0; run < 150; run++) {
