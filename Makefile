@@ -123,6 +123,29 @@ test-unit:
 run-unit: test-bins
 	@set -e; for t in $(if $(M),$(B)/tests/$(M).test,$(TEST_BINS)); do echo "== $$t"; $$t $(ARGS); done
 
+# ---- race tests: tests/stress/*.c, a plain program each (Criterion cannot start under TSan) ----
+STRESS_SRC := $(sort $(wildcard tests/stress/*.c))
+STRESS_BINS := $(patsubst tests/stress/%.c,$(B)/stress/%,$(STRESS_SRC))
+$(B)/stress/%: $(B)/obj/tests/stress/%.o $(B)/libphusa.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) $^ $(ENGINE_LIBS) -o $@
+.SECONDARY: $(call obj,$(STRESS_SRC))
+.PHONY: tsan run-stress
+tsan:
+	@$(MAKE) --no-print-directory VARIANT=tsan run-stress
+run-stress: $(STRESS_BINS)
+	@set -e; for t in $(STRESS_BINS); do echo "== $$t"; TSAN_OPTIONS=halt_on_error=1 $$t; done
+
+# ---- bench/micro/*.c, a program each, which may open one module ----
+MICRO_BINS := $(patsubst bench/micro/%.c,$(B)/bench/micro/%,$(sort $(wildcard bench/micro/*.c)))
+$(B)/obj/bench/micro/%.o: INC_bench += -Iengine
+.SECONDARY: $(call obj,$(wildcard bench/micro/*.c))
+$(B)/bench/micro/%: $(B)/obj/bench/micro/%.o $(B)/libphusa.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) $^ $(ENGINE_LIBS) -o $@
+.PHONY: micro
+micro: $(MICRO_BINS)
+
 .PHONY: help format clean
 help:
 	@sed -n '3,18s/^# \{0,1\}//p' Makefile

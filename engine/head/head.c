@@ -247,7 +247,7 @@ static phusa_status take_block(struct head *head, struct addition *a)
             a->block = last;
             return PHUSA_OK;
         }
-        capacity = 2u * last->capacity;
+        capacity = last->capacity + (last->capacity + 1u) / 2;
     }
     const uint32_t bytes = row_bytes(head_shape_at(head, a->strand->shape)->field_count);
     if (capacity > BLOCK_ROWS_MAX) capacity = BLOCK_ROWS_MAX;

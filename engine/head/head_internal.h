@@ -70,7 +70,8 @@ static inline bool row_has(const uint8_t *row, uint32_t field)
     return load_u32(row + 12 + 4 * (field / 32)) >> (field % 32) & 1;
 }
 
-/* Blocks double up to 64 rows or 8 KiB: little for an idle series, few links for a busy one. */
+/* Blocks grow by half (1, 2, 3, 5, 8 ... rows) up to 64 rows or 8 KiB: little for an idle series,
+ * few links for a busy one. */
 #define BLOCK_ROWS_MAX  64u
 #define BLOCK_BYTES_MAX 8192u
 struct head_block {

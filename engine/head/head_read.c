@@ -541,6 +541,16 @@ static void copy_column(const struct head_reader *reader, const struct source *s
         copy_slot(reader->head, from, to, load_u64(slot), values, r + k);
 }
 
+/* Blocks of a series lie apart: fetch the next while this one is copied. */
+static void fetch_piece(const struct head_reader *reader, uint32_t p, size_t row_bytes_each)
+{
+    if (p >= reader->piece_count) return;
+    const uint8_t *rows = reader->pieces[p].rows;
+    const uint8_t *end = rows + reader->pieces[p].count * row_bytes_each;
+    for (; rows < end; rows += 64)
+        __builtin_prefetch(rows);
+}
+
 static uint32_t next_in_order(struct head_reader *reader, int64_t end_ns, uint32_t *lsn_first,
                               uint32_t *lsn_last)
 {
@@ -550,6 +560,7 @@ static uint32_t next_in_order(struct head_reader *reader, int64_t end_ns, uint32
     while (filled < reader->slice_rows_max && reader->next < reader->piece_count) {
         const struct piece *piece = &reader->pieces[reader->next];
         const uint8_t *rows = piece->rows + reader->next_row * step;
+        fetch_piece(reader, reader->next + 1, step);
         uint32_t count = piece->count - reader->next_row;
         if (count > reader->slice_rows_max - filled) count = reader->slice_rows_max - filled;
         const bool ends = row_time_ns(rows + (count - 1) * step) >= end_ns;

@@ -79,8 +79,17 @@ PHUSA_MUST_USE phusa_status index_tag_keys(struct index *index, uint32_t measure
 
 /* Which series: a tree over tag comparisons. A tag that a series lacks has the empty value, as in
  * InfluxDB: `host = ''` finds series without host, `host != 'a'` those without it too. */
+enum tag_filter_kind {
+    TAG_AND,
+    TAG_OR,
+    TAG_NOT,
+    TAG_EQUAL,
+    TAG_MATCH,
+    TAG_TRUE,
+    TAG_FALSE
+};
 struct tag_filter {
-    enum { TAG_AND, TAG_OR, TAG_NOT, TAG_EQUAL, TAG_MATCH, TAG_TRUE, TAG_FALSE } kind;
+    enum tag_filter_kind kind;
     struct tag_filter *left, *right; /* AND, OR; NOT: left */
     struct phusa_text key;
     struct phusa_text value; /* EQUAL */
