@@ -22,11 +22,13 @@ PHUSA_MUST_USE phusa_status zone_table_create(const char *dir, struct zone_table
 void zone_table_free(struct zone_table *table);
 /* The zone of a name of the tz database, "Asia/Ho_Chi_Minh"; "", "UTC", "Etc/UTC", "GMT" and "Z"
  * are UTC. A name is matched as it is written and never leads out of the directory.
- * PHUSA_ENOTFOUND, PHUSA_ECORRUPT, PHUSA_EIO, PHUSA_ENOMEM, PHUSA_ELIMIT (too many names). */
+ * PHUSA_ENOTFOUND, PHUSA_ECORRUPT, PHUSA_EIO, PHUSA_ENOMEM, PHUSA_ELIMIT (too many names),
+ * PHUSA_EUNSUPPORTED (a zone that counts leap seconds). */
 PHUSA_MUST_USE phusa_status zone_find(struct zone_table *table, const char *name, size_t size_bytes,
                                       const struct zone **out, struct phusa_error *error);
 
-/* A zone from the bytes of a TZif file, for tests and tools; zone_free() it. PHUSA_ECORRUPT. */
+/* A zone from the bytes of a TZif file, for tests and tools; zone_free() it. PHUSA_ECORRUPT,
+ * PHUSA_EUNSUPPORTED, PHUSA_ENOMEM. */
 PHUSA_MUST_USE phusa_status zone_decode(const char *name, const void *bytes, size_t size_bytes,
                                         struct zone **out);
 void zone_free(struct zone *zone);
