@@ -8,18 +8,17 @@
 #include "phusa.h"
 
 /* -- names and points -- */
-#define NAME_BYTES_MAX 255u /* database, policy, field; fits a path-free catalogue key */
-#define SERIES_KEY_BYTES_MAX                                                                      \
-    16384u                           /* measurement and all tags; a node of the index stays small \
-                                      */
-#define TAG_COUNT_MAX    255u        /* of one series */
-#define FIELD_COUNT_MAX  4096u       /* of one measurement; ids are u16, the top are reserved */
-#define LINE_BYTES_MAX   (64u << 10) /* one line of line protocol, but see STRING_BYTES_MAX */
-#define STRING_BYTES_MAX 65535u      /* one string value, as in InfluxDB */
-#define FUTURE_NS_MAX    (86400ll * 1000000000ll) /* a point further ahead is refused */
+#define NAME_BYTES_MAX       255u /* database, policy, field; fits a path-free catalogue key */
+/* Measurement and all tags: a node of the index stays small. */
+#define SERIES_KEY_BYTES_MAX 16384u
+#define TAG_COUNT_MAX        255u  /* of one series */
+#define FIELD_COUNT_MAX      4096u /* of one measurement; ids are u16, the top are reserved */
+#define LINE_BYTES_MAX       (256u << 10) /* one line; the longest string fits, each byte escaped */
+#define STRING_BYTES_MAX     65535u       /* one string value, as in InfluxDB */
+#define FUTURE_NS_MAX        (86400ll * 1000000000ll) /* a point further ahead is refused */
 /* InfluxDB's bounds: the two smallest and the largest int64 are sentinels. */
-#define TIME_NS_MIN      (INT64_MIN + 2)
-#define TIME_NS_MAX      (INT64_MAX - 1)
+#define TIME_NS_MIN          (INT64_MIN + 2)
+#define TIME_NS_MAX          (INT64_MAX - 1)
 
 /* -- columns -- */
 #define VECTOR_ROWS_MAX     1024u /* rows of one vector: 8 KiB of int64, a third of L1 */

@@ -1,8 +1,9 @@
 /*
  * batch.c - see batch.h.
  *
- * size_bytes counts a row as 16 bytes and 8 a value, a key and a string as their bytes and a few
- * more: a little above what the log writes, so that a full batch fits one WAL group.
+ * size_bytes is a little above what the log writes, so that a full batch fits one WAL group. Keys
+ * and names count for more than that, so that it also bounds the memory of a batch in which
+ * nothing repeats.
  */
 #include "index/batch.h"
 
@@ -16,9 +17,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define ROW_BYTES     16u
-#define VALUE_BYTES   8u
-#define ELEMENT_BYTES 8u /* besides its text: a key, a name, a string */
+#define ROW_BYTES    16u
+#define VALUE_BYTES  8u
+#define STRING_BYTES 8u /* besides its text */
+#define NAME_BYTES   32u
+#define KEY_BYTES    64u
 
 /* Keys, names and strings count towards size_bytes once; what is left is for messages about bad
  * lines and for the ends of arena blocks. */
@@ -144,33 +147,51 @@ void batch_clear(struct batch *batch)
 
 /* ---- measurements and keys ---- */
 
+static bool find_measurement(const struct batch *batch, struct phusa_text name, uint64_t hash,
+                             size_t *at, uint32_t *index)
+{
+    *at = hash;
+    while (table_next(&batch->measurement_table, hash, at, index))
+        if (text_equal(batch->measurements[*index], name)) return true;
+    return false;
+}
+
+bool batch_find_measurement(const struct batch *batch, struct phusa_text name, uint32_t *index)
+{
+    if (batch->measurement_count == 0) return false;
+    /* Rows mostly follow rows of the same measurement. */
+    if (text_equal(batch->measurements[0], name)) {
+        *index = 0;
+        return true;
+    }
+    size_t at;
+    uint32_t found;
+    if (!find_measurement(batch, name, hash_bytes(name.bytes, name.size_bytes).low, &at, &found))
+        return false;
+    *index = found;
+    return true;
+}
+
 phusa_status batch_measurement(struct batch *batch, struct phusa_text name, uint32_t *index)
 {
+    if (batch_find_measurement(batch, name, index)) return PHUSA_OK;
     struct batch_table *table = &batch->measurement_table;
-    /* Rows mostly follow rows of the same measurement. */
-    if (batch->measurement_count > 0 && text_equal(batch->measurements[0], name)) {
-        *index = 0;
-        return PHUSA_OK;
-    }
     const uint64_t hash = hash_bytes(name.bytes, name.size_bytes).low;
     if (!table_make_room(table)) return PHUSA_ENOMEM;
-    size_t at = hash;
-    uint32_t found;
-    while (table_next(table, hash, &at, &found)) {
-        if (!text_equal(batch->measurements[found], name)) continue;
-        *index = found;
-        return PHUSA_OK;
-    }
-    if (!has_room(batch, name.size_bytes + ELEMENT_BYTES)) return PHUSA_ELIMIT;
+    if (!has_room(batch, name.size_bytes + NAME_BYTES)) return PHUSA_ELIMIT;
     if (!MEM_GROW(batch->measurements, batch->measurement_capacity, batch->measurement_count + 1))
         return PHUSA_ENOMEM;
     const char *copy = arena_copy(&batch->arena, name.bytes, name.size_bytes);
     if (copy == NULL) return PHUSA_ENOMEM;
-    found = (uint32_t)batch->measurement_count++;
-    batch->measurements[found] = (struct phusa_text){copy, name.size_bytes};
-    batch->size_bytes += name.size_bytes + ELEMENT_BYTES;
-    table_put(table, hash, at, found);
-    *index = found;
+    size_t at;
+    uint32_t added;
+    const bool found = find_measurement(batch, name, hash, &at, &added);
+    assert(!found);
+    added = (uint32_t)batch->measurement_count++;
+    batch->measurements[added] = (struct phusa_text){copy, name.size_bytes};
+    batch->size_bytes += name.size_bytes + NAME_BYTES;
+    table_put(table, hash, at, added);
+    *index = added;
     return PHUSA_OK;
 }
 
@@ -191,13 +212,13 @@ phusa_status batch_key_canonical(struct batch *batch, struct phusa_text measurem
     struct batch_key key = {.size_bytes = size_bytes, .hash = hash};
     const phusa_status status = batch_measurement(batch, measurement, &key.measurement);
     if (status != PHUSA_OK) return status;
-    if (!has_room(batch, size_bytes + ELEMENT_BYTES)) return PHUSA_ELIMIT;
+    if (!has_room(batch, size_bytes + KEY_BYTES)) return PHUSA_ELIMIT;
     if (!MEM_GROW(batch->keys, batch->key_capacity, batch->key_count + 1)) return PHUSA_ENOMEM;
     key.bytes = (const uint8_t *)arena_copy(&batch->arena, bytes, size_bytes);
     if (key.bytes == NULL) return PHUSA_ENOMEM;
     found = (uint32_t)batch->key_count++;
     batch->keys[found] = key;
-    batch->size_bytes += size_bytes + ELEMENT_BYTES;
+    batch->size_bytes += size_bytes + KEY_BYTES;
     table_put(table, hash.low, at, found);
     *index = found;
     return PHUSA_OK;
@@ -336,7 +357,7 @@ phusa_status batch_shape(struct batch *batch, uint32_t measurement, const struct
     }
     size_t size_bytes = 0;
     for (uint32_t i = 0; i < field_count; i++)
-        size_bytes += names[i].size_bytes + ELEMENT_BYTES;
+        size_bytes += names[i].size_bytes + NAME_BYTES;
     if (!has_room(batch, size_bytes)) return PHUSA_ELIMIT;
     if (!MEM_GROW(batch->shapes, batch->shape_capacity, batch->shape_count + 1))
         return PHUSA_ENOMEM;
@@ -406,14 +427,14 @@ phusa_status batch_row(struct batch *batch, uint32_t key, uint32_t shape, int64_
 phusa_status batch_string(struct batch *batch, struct phusa_text text, uint32_t *index)
 {
     if (text.size_bytes > STRING_BYTES_MAX) return PHUSA_ELIMIT;
-    if (!has_room(batch, text.size_bytes + ELEMENT_BYTES)) return PHUSA_ELIMIT;
+    if (!has_room(batch, text.size_bytes + STRING_BYTES)) return PHUSA_ELIMIT;
     if (!MEM_GROW(batch->strings, batch->string_capacity, batch->string_count + 1))
         return PHUSA_ENOMEM;
     const char *copy = arena_copy(&batch->arena, text.bytes, text.size_bytes);
     if (copy == NULL) return PHUSA_ENOMEM;
     *index = (uint32_t)batch->string_count++;
     batch->strings[*index] = (struct phusa_text){copy, text.size_bytes};
-    batch->size_bytes += text.size_bytes + ELEMENT_BYTES;
+    batch->size_bytes += text.size_bytes + STRING_BYTES;
     return PHUSA_OK;
 }
 

@@ -99,6 +99,9 @@ void batch_clear(struct batch *batch); /* keeps memory */
  * PHUSA_ELIMIT: the batch is full. */
 PHUSA_MUST_USE phusa_status batch_measurement(struct batch *batch, struct phusa_text name,
                                               uint32_t *index);
+/* False: it is not there. */
+PHUSA_MUST_USE bool batch_find_measurement(const struct batch *batch, struct phusa_text name,
+                                           uint32_t *index);
 /* Sorts the tags into canonical form. PHUSA_EINVAL: duplicate tag key; an empty key, value or
  * measurement.  PHUSA_ELIMIT: too many tags, a name or the whole too long. */
 PHUSA_MUST_USE phusa_status batch_key(struct batch *batch, struct phusa_text measurement,

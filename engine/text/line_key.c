@@ -1,0 +1,163 @@
+/*
+ * line_key.c - measurement and tags of a line, into the canonical form of batch.h.
+ *
+ * A delimiter with a backslash byte before it is text. The backslash goes if it stands before a
+ * delimiter that has a meaning there (in a measurement not before '='), and stays otherwise: two
+ * backslashes are two, and `\\,` is a backslash and a comma.
+ */
+#include "text/line_internal.h"
+
+#include "base/mem.h"
+#include "text/scan.h"
+
+#include <stdlib.h>
+
+const char *line_key_end(const char *p, const char *end)
+{
+    const char *at = p;
+    for (;; at++) {
+        at = memchr(at, ' ', (size_t)(end - at));
+        if (at == NULL) return end;
+        if (at == p || at[-1] != '\\') return at;
+    }
+}
+
+/* The first `a` or `b` in [p, end) without a backslash before it, or `end`; p > start of line
+ * or not such a byte itself. */
+static const char *find_delimiter(const char *p, const char *end, char a, char b)
+{
+    const char *at = scan_either(p, end, a, b);
+    while (at != end && at > p && at[-1] == '\\')
+        at = scan_either(at + 1, end, a, b);
+    return at;
+}
+
+static phusa_status take_name(struct line_parser *parser, const char *what, const char *set,
+                              const char *p, const char *end, struct phusa_text *out,
+                              struct line_fault *fault)
+{
+    struct phusa_text text = {p, (size_t)(end - p)};
+    const phusa_status status = line_unescape(parser, set, text, &text);
+    if (status != PHUSA_OK) return status;
+    if (text.size_bytes > NAME_BYTES_MAX)
+        return line_fault(fault, p, PHUSA_ELIMIT, "%s of %zu bytes: at most %u are allowed", what,
+                          text.size_bytes, NAME_BYTES_MAX);
+    *out = text;
+    return PHUSA_OK;
+}
+
+/* One tag from *at, which is its comma, on. */
+static phusa_status take_tag(struct line_parser *parser, const char **at, const char *end,
+                             struct phusa_pair *tag, struct line_fault *fault)
+{
+    const char *key = *at + 1;
+    const char *equal = find_delimiter(key, end, '=', ',');
+    if (equal == key)
+        return line_fault(fault, key, PHUSA_ESYNTAX,
+                          "missing tag key: write key=value after the comma");
+    if (equal == end || *equal == ',')
+        return line_fault(fault, equal, PHUSA_ESYNTAX,
+                          "missing tag value: write key=value after the comma");
+    const char *value = equal + 1;
+    const char *value_end = find_delimiter(value, end, ',', '=');
+    if (value_end != end && *value_end == '=')
+        return line_fault(fault, value_end, PHUSA_ESYNTAX,
+                          "invalid tag format: write \\= for an equals sign in a tag");
+    if (value == value_end)
+        return line_fault(fault, value, PHUSA_ESYNTAX,
+                          "missing tag value: leave a tag out that has none");
+    phusa_status status = take_name(parser, "tag key", ",= ", key, equal, &tag->key, fault);
+    if (status != PHUSA_OK) return status;
+    if (text_equal(tag->key, text_of("time")))
+        return line_fault(fault, key, PHUSA_EINVAL,
+                          "invalid tag key: time is the point's own, choose another name");
+    tag->value = (struct phusa_text){value, (size_t)(value_end - value)};
+    status = line_unescape(parser, ",= ", tag->value, &tag->value);
+    if (status != PHUSA_OK) return status;
+    *at = value_end;
+    return PHUSA_OK;
+}
+
+static int compare_tags(const void *a, const void *b)
+{
+    return text_compare(((const struct phusa_pair *)a)->key, ((const struct phusa_pair *)b)->key);
+}
+
+/* Tags in order of their keys, which differ. Mostly they come so. */
+static phusa_status sort_tags(struct line_parser *parser, const char *p, struct line_fault *fault)
+{
+    struct phusa_pair *tags = parser->tags;
+    const size_t count = parser->tag_count;
+    size_t i = 1;
+    while (i < count && text_compare(tags[i - 1].key, tags[i].key) < 0)
+        i++;
+    if (i >= count) return PHUSA_OK;
+    qsort(tags, count, sizeof *tags, compare_tags);
+    for (i = 1; i < count; i++)
+        if (text_equal(tags[i - 1].key, tags[i].key))
+            return line_fault(fault, p, PHUSA_EINVAL, "duplicate tags: %.*s is there twice",
+                              (int)tags[i].key.size_bytes, tags[i].key.bytes);
+    return PHUSA_OK;
+}
+
+static uint8_t *put_text(uint8_t *p, struct phusa_text text)
+{
+    p = put_varint(p, text.size_bytes);
+    memcpy(p, text.bytes, text.size_bytes);
+    return p + text.size_bytes;
+}
+
+static phusa_status put_canonical(struct line_parser *parser, const char *p,
+                                  struct line_fault *fault)
+{
+    uint8_t *out = put_text(parser->canonical, parser->measurement);
+    for (size_t i = 0; i < parser->tag_count; i++) {
+        out = put_text(out, parser->tags[i].key);
+        out = put_text(out, parser->tags[i].value);
+        if (out > parser->canonical + SERIES_KEY_BYTES_MAX)
+            return line_fault(fault, p, PHUSA_ELIMIT,
+                              "measurement and tags are too long: at most %u bytes are allowed",
+                              SERIES_KEY_BYTES_MAX);
+    }
+    parser->canonical_bytes = (uint32_t)(out - parser->canonical);
+    return PHUSA_OK;
+}
+
+static bool make_room(struct line_parser *parser)
+{
+    if (parser->canonical != NULL) return true;
+    if (parser->tags == NULL) parser->tags = mem_array(TAG_COUNT_MAX, sizeof *parser->tags);
+    if (parser->tags == NULL) return false;
+    parser->canonical = mem_alloc(LINE_CANONICAL_BYTES);
+    return parser->canonical != NULL;
+}
+
+phusa_status line_parse_key(struct line_parser *parser, const char *p, const char *end,
+                            struct line_fault *fault)
+{
+    if (!make_room(parser)) return PHUSA_ENOMEM;
+    parser->unescaped_bytes = 0;
+    parser->tag_count = 0;
+    if (p == end || *p == ',')
+        return line_fault(fault, p, PHUSA_ESYNTAX,
+                          "missing measurement: a line begins with its name");
+    const char *bad = scan_text_fault(p, end);
+    if (bad != end)
+        return line_fault(fault, bad, PHUSA_EINVAL,
+                          *bad == '\0' ? "NUL byte: leave it out" : "invalid UTF-8");
+
+    const char *at = find_delimiter(p, end, ',', ',');
+    phusa_status status =
+        take_name(parser, "measurement", ", ", p, at, &parser->measurement, fault);
+    if (status != PHUSA_OK) return status;
+    while (at != end) {
+        if (parser->tag_count == TAG_COUNT_MAX)
+            return line_fault(fault, at, PHUSA_ELIMIT, "more than %u tags", TAG_COUNT_MAX);
+        status = take_tag(parser, &at, end, &parser->tags[parser->tag_count], fault);
+        if (status != PHUSA_OK) return status;
+        parser->tag_count++;
+    }
+    status = sort_tags(parser, p, fault);
+    if (status != PHUSA_OK) return status;
+    return put_canonical(parser, p, fault);
+}
