@@ -52,7 +52,7 @@ PHUSA_MUST_USE phusa_status wal_open(const char *dir, const struct wal_options *
 /* Does not sync. */
 void wal_close(struct wal *wal);
 
-/* The LSN that the next point gets. */
+/* The LSN that the next point gets. For the appending thread. */
 uint64_t wal_next_lsn(const struct wal *wal);
 /* Write one group. payload_bytes <= WAL_GROUP_BYTES_MAX. group->first_lsn must be
  * wal_next_lsn(). */
