@@ -503,6 +503,11 @@ static phusa_status open_log(struct wal *wal, const char *dir, uint64_t from_lsn
     phusa_status status = open_directories(wal, dir, error);
     if (status != PHUSA_OK) return status;
     wal->state.next_lsn = from_lsn == 0 ? 1 : from_lsn;
+    if (wal->directory < 0 && from_lsn > 1 && !wal->options.repair)
+        return error_set(error, PHUSA_ECORRUPT,
+                         "%s/wal is gone; restore a backup, or repair to go "
+                         "on without what was in it",
+                         dir);
     if (wal->directory >= 0)
         status = log_replay(wal->directory, &wal->options, from_lsn, replay, context, &wal->state,
                             error);

@@ -1,0 +1,52 @@
+/*
+ * harness.h - a scratch directory with a log in it, groups whose bytes follow from their number,
+ * and what a replay must give back.
+ */
+#ifndef TESTS_WAL_HARNESS_H
+#define TESTS_WAL_HARNESS_H
+
+#include "wal/segment.h"
+
+#include <criterion/criterion.h>
+
+struct scratch {
+    char dir[64];
+};
+void scratch_make(struct scratch *s);
+void scratch_remove(struct scratch *s);
+/* DIR/wal/NAME; lives until the eighth call after. */
+const char *scratch_segment(const struct scratch *s, uint64_t number);
+uint8_t *file_read(const char *path, size_t *size_bytes);
+void file_write(const char *path, const uint8_t *bytes, size_t size_bytes);
+bool file_exists(const char *path);
+/* Every name and byte below DIR, in one number. */
+uint64_t scratch_hash(const struct scratch *s);
+
+/* Group i has i % 5 points (those without only define) and a payload that begins with i. */
+struct script {
+    uint64_t group_count;
+    size_t payload_bytes; /* of most; every seventh is half, every eleventh nine times as large */
+};
+uint64_t script_lsns(uint64_t group);
+size_t script_payload(const struct script *script, uint64_t group, uint8_t **bytes);
+
+/* What a replay delivered. */
+struct replayed {
+    const struct script *script;
+    uint64_t first_group, group_count; /* consecutive */
+    uint64_t next_lsn;
+    bool wrong; /* a group was not as the script has it, or not next */
+};
+phusa_status replayed_take(void *context, const struct wal_group *group);
+
+struct wal_options small_options(void);
+phusa_status open_log_at(const struct scratch *s, const struct wal_options *options,
+                         uint64_t from_lsn, const struct script *script, struct replayed *replayed,
+                         struct wal **wal, struct phusa_error *error);
+/* Append group `group`; the LSNs must fit. */
+phusa_status append_group(struct wal *wal, const struct script *script, uint64_t group);
+/* A log of groups 0 .. group_count-1, each synced, closed. */
+void write_log(const struct scratch *s, const struct script *script);
+uint64_t lsn_before(uint64_t group); /* the first of the group's */
+
+#endif
