@@ -50,4 +50,10 @@ static inline uint64_t random_u64(struct random *r)
     return result;
 }
 
+/* 0 .. bound-1, bound at least 1; its slight bias does not matter here. */
+static inline uint64_t random_below(struct random *r, uint64_t bound)
+{
+    return (uint64_t)((unsigned __int128)random_u64(r) * bound >> 64);
+}
+
 #endif
