@@ -169,7 +169,8 @@ static inline void bit_set(uint64_t *words, size_t i)
 
 static inline bool text_equal(struct phusa_text a, struct phusa_text b)
 {
-    return a.size_bytes == b.size_bytes && memcmp(a.bytes, b.bytes, a.size_bytes) == 0;
+    if (a.size_bytes != b.size_bytes) return false;
+    return a.size_bytes == 0 || memcmp(a.bytes, b.bytes, a.size_bytes) == 0;
 }
 /* As memcmp over the common part, then the shorter first. */
 static inline int text_compare(struct phusa_text a, struct phusa_text b)
