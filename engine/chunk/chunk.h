@@ -20,7 +20,9 @@
 /* ---- building ---- */
 
 /* Append the chunk of `rows` (1..CHUNK_ROWS_MAX of them: here row_count may exceed one
- * vector) to `out`. lsn_min..lsn_max: the positions of the writes the rows came from. */
+ * vector) to `out`. lsn_min..lsn_max: the positions of the writes the rows came from. A column
+ * without any value is left out: find columns by field id, not by their place in `rows`.
+ * PHUSA_ENOMEM: nothing was appended. */
 PHUSA_MUST_USE phusa_status chunk_build(struct buffer *out, const struct rows *rows,
                                         uint64_t lsn_min, uint64_t lsn_max);
 
@@ -34,9 +36,15 @@ struct chunk_view {
     uint32_t column_count;
     int64_t time_min_ns, time_max_ns; /* of the first and last row, both inclusive */
     uint64_t lsn_min, lsn_max;
-    /* private to chunk.c follows */
-    uint32_t header_bytes;
+    /* private to this folder follows */
+    uint32_t header_bytes; /* where the columns' bytes begin */
+    uint32_t header_crc;
+    uint8_t flags, directory_width;
+    uint64_t unit_ns; /* every time is time_min_ns plus a multiple of it; the step where constant */
     const uint8_t *directory;
+    /* Unless times are of constant step: of each vector. */
+    int64_t first_ns[CHUNK_VECTORS_MAX], last_ns[CHUNK_VECTORS_MAX];
+    uint32_t times_offset[CHUNK_VECTORS_MAX + 1];
 };
 PHUSA_MUST_USE phusa_status chunk_open(struct chunk_view *chunk, const void *bytes,
                                        size_t size_bytes);
@@ -55,8 +63,8 @@ enum phusa_type chunk_type(const struct chunk_view *chunk, uint32_t column);
 
 /* The statistics of one column, of vector v or of the whole chunk (CHUNK_WHOLE): those of
  * `want` into `out` (initialised by this call; deinit it). `out->have` may lack some of `want`,
- * where the format does not keep them (strings have no min; squares of non-decimals): then
- * decode. Strings of first and last point into the chunk. Decodes no vector. */
+ * where the format does not keep them (long strings, sums of very unlike doubles, chunks of up to
+ * 16 rows): then decode. Strings of first and last point into the chunk. Decodes no vector. */
 #define CHUNK_WHOLE UINT32_MAX
 PHUSA_MUST_USE phusa_status chunk_statistics(const struct chunk_view *chunk, uint32_t column,
                                              uint32_t vector, uint8_t want, struct aggregate *out);
@@ -73,9 +81,13 @@ struct chunk_scratch {
         uint8_t b[VECTOR_ROWS_MAX];
         struct phusa_text s[VECTOR_ROWS_MAX];
     } values;
-    struct buffer text;   /* bytes of decoded strings that are not stored plainly */
-    uint64_t verified[4]; /* columns whose checksum held, for the chunk last used */
+    struct buffer text; /* bytes of decoded strings that are not stored plainly */
+    /* What is known of the chunk last used, told by its place and its header's checksum: the
+     * columns whose checksums held (of the first 256), and the vector that times_ns holds. */
+    uint64_t verified[4];
     const uint8_t *verified_bytes;
+    uint32_t verified_crc;
+    uint32_t times_vector;
 };
 void chunk_scratch_init(struct chunk_scratch *scratch);
 void chunk_scratch_deinit(struct chunk_scratch *scratch);

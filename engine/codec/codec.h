@@ -65,6 +65,8 @@ PHUSA_MUST_USE phusa_status codec_float_units(const uint8_t *bytes, size_t size_
                                               uint32_t count, uint32_t from, uint32_t to,
                                               struct codec_units *units, bool *are_units);
 
+/* The double that a value of float units stands for. */
+double codec_unit_as_float(const struct codec_units *units, uint32_t i);
 /* One value, as int64 or as the bits of a uint64; not divided by 10^decimals. */
 static inline uint64_t codec_unit(const struct codec_units *u, uint32_t i)
 {

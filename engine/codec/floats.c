@@ -43,18 +43,18 @@ static uint32_t to_units(const double *values, uint32_t count, unsigned decimals
 {
     const double scale = codec_power_of_ten[decimals];
     const double magic = 6755399441055744.0; /* 1.5 * 2^52 */
-    const int64_t magic_bits = (int64_t)bits_of_double(magic);
+    const uint64_t magic_bits = bits_of_double(magic);
     uint64_t bad_in_any = 0;
     uint8_t bad[CODEC_COUNT_MAX];
     for (uint32_t i = 0; i < count; i++) {
         const double shifted = values[i] * scale + magic;
         const double unit = shifted - magic;
         const double back = unit / scale;
-        int64_t shifted_bits, back_bits, value_bits;
+        uint64_t shifted_bits, back_bits, value_bits;
         memcpy(&shifted_bits, &shifted, 8);
         memcpy(&back_bits, &back, 8);
         memcpy(&value_bits, &values[i], 8);
-        units[i] = shifted_bits - magic_bits;
+        units[i] = (int64_t)(shifted_bits - magic_bits);
         const bool is_bad = back_bits != value_bits || unit > (double)EXACT_UNITS_MAX ||
                             unit < -(double)EXACT_UNITS_MAX;
         bad[i] = is_bad;

@@ -198,7 +198,7 @@ AVX2 static uint32_t find(const uint32_t *v, uint32_t count, uint32_t wanted)
     }
     for (; i < count; i++)
         if (v[i] == wanted) return i;
-    assert(!"the value is there");
+    assert(false && "the value is there");
     return 0;
 }
 

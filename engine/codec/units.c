@@ -95,6 +95,12 @@ uint32_t codec_units_max(const struct codec_units *units, uint32_t from, uint32_
     return best;
 }
 
+double codec_unit_as_float(const struct codec_units *units, uint32_t i)
+{
+    assert(units->decimals <= 18);
+    return (double)(int64_t)codec_unit(units, i) / codec_power_of_ten[units->decimals];
+}
+
 void codec_units_to_integers(const struct codec_units *units, int64_t *values)
 {
     if (units->is_narrow) {
