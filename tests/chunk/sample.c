@@ -113,6 +113,7 @@ static void fill_times(struct sample *s, struct random *r, uint32_t row_count)
     const int64_t step = (int64_t)(1 + random_below(r, 60)) * unit;
     for (uint32_t row = 0; row < row_count; row++) {
         s->times_ns[row] = at;
+        if (row + 1 == row_count) break; /* no further: it may be the end of time */
         at += step;
         if (kind == TIMES_JITTERED) at += (int64_t)random_below(r, 10) * unit;
         if (kind == TIMES_RANDOM) at += (int64_t)(random_u64(r) >> (20 + random_below(r, 30)));
