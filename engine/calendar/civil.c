@@ -183,7 +183,8 @@ static char *put_number(char *p, int count, int64_t v)
 size_t civil_print(int64_t ns, int offset_s, char *out)
 {
     const int64_t utc_s = floor_divide(ns, NS_PER_S);
-    const int64_t fraction_ns = ns - utc_s * NS_PER_S, local_s = utc_s + offset_s;
+    const int64_t rest_ns = ns % NS_PER_S, fraction_ns = rest_ns < 0 ? rest_ns + NS_PER_S : rest_ns;
+    const int64_t local_s = utc_s + offset_s;
     const int64_t days = floor_divide(local_s, S_PER_DAY);
     const int64_t seconds = local_s - days * S_PER_DAY;
     const struct civil date = civil_of_days(days);
