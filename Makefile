@@ -54,7 +54,7 @@ CFLAGS := $(CSTD) $(WARN) $(OPT_$(VARIANT)) $(EXTRA_CFLAGS) \
 LDFLAGS := -pthread $(filter -fsanitize=%,$(OPT_$(VARIANT)))
 ENGINE_LIBS := -llmdb -lzstd -lroaring -lpcre2-8 -lm
 SERVER_LIBS := -luv -lhttp_parser -lz -lcyaml
-CLIENT_LIBS := -luv -lhttp_parser -lz -ljansson -ledit -lm
+CLIENT_LIBS := -lhttp_parser -lz -ledit
 
 # Engine code sees the engine; server, client and bench see the public header and themselves only.
 INC_engine := -Iengine -Iengine/include
