@@ -20,7 +20,8 @@ struct collection {
 /* What was folded of one field in one window of one group. */
 struct cell {
     struct aggregate aggregate;
-    struct collection collection; /* only where a function of the plan collects */
+    struct collection collection;  /* only where a function of the plan collects */
+    struct phusa_text first, last; /* of string fields: where aggregate's were copied to */
 };
 
 struct result {

@@ -196,7 +196,7 @@ static phusa_status gather(struct scan *scan, uint64_t series, int64_t start_ns,
 }
 
 phusa_status scan_estimate(struct scan *scan, uint64_t series, int64_t start_ns, int64_t end_ns,
-                           uint64_t *rows)
+                           uint64_t *rows, int64_t *first_ns)
 {
     struct pieces pieces;
     const phusa_status status = gather(scan, series, start_ns, end_ns, &pieces);
@@ -204,6 +204,7 @@ phusa_status scan_estimate(struct scan *scan, uint64_t series, int64_t start_ns,
     uint64_t sum = 0;
     for (size_t i = 0; i < pieces.count; i++) {
         const struct piece *p = &pieces.items[i];
+        *first_ns = earlier(*first_ns, p->time_min_ns);
         if (p->head != NULL) {
             sum += p->head_rows;
             continue;
@@ -212,7 +213,7 @@ phusa_status scan_estimate(struct scan *scan, uint64_t series, int64_t start_ns,
         const double part = (double)p->time_max_ns - (double)p->time_min_ns + 1;
         sum += (uint64_t)((double)p->stored.row_count * (part / whole)) + 1;
     }
-    *rows = sum;
+    *rows += sum;
     return PHUSA_OK;
 }
 
