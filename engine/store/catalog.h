@@ -34,12 +34,16 @@ struct policy_info {
     char name[NAME_BYTES_MAX + 1];
 };
 
-/* Unclean: the last end was not catalog_close() with clean = true; then a child process walks
- * the file before this one maps it. Removes orphans of DIR/data. */
+/* DIR must exist, and be locked by the caller; DIR/catalog.mdb and DIR/data are made at the first
+ * open, before the log and anything else. Every page and record is verified. Removes the files
+ * of DIR/data that no record names. A named file that is missing is logged, and PHUSA_ECORRUPT for
+ * whoever reads it. read_only: changes nothing, PHUSA_ENOTFOUND when there is no catalogue. */
 PHUSA_MUST_USE phusa_status catalog_open(const char *dir, bool read_only, unsigned open_files_max,
                                          struct log *log, struct catalog **out,
                                          struct phusa_error *error);
+/* Every file_set must have been released. clean: the index is on disk as well. */
 void catalog_close(struct catalog *catalog, bool clean);
+/* The last end was not catalog_close() with clean = true. */
 bool catalog_was_unclean(const struct catalog *catalog);
 
 /* ---- databases and policies ---- */
@@ -61,6 +65,8 @@ PHUSA_MUST_USE phusa_status catalog_create_policy(struct catalog *catalog,
                                                   const struct policy_info *policy,
                                                   bool make_default, uint32_t *id,
                                                   struct phusa_error *error);
+/* Duration and default may change. PHUSA_EUNSUPPORTED: another shard width (partition numbers of
+ * files on disk would change their meaning) or name. */
 PHUSA_MUST_USE phusa_status catalog_alter_policy(struct catalog *catalog,
                                                  const struct policy_info *policy,
                                                  bool make_default, struct phusa_error *error);
@@ -89,10 +95,12 @@ struct file_set {
     size_t file_count;
     struct data_file **files;
     uint64_t version; /* of the catalogue */
-    /* private */
-    _Atomic uint32_t references;
+    /* private to files.c */
+    struct files *owner;
+    uint32_t pin_count;
+    bool is_current;
 };
-/* Never NULL for an existing policy but without memory; NULL for one that was dropped. */
+/* NULL: the policy was dropped. */
 struct file_set *catalog_files(struct catalog *catalog, uint32_t policy);
 void file_set_release(struct file_set *set); /* NULL is allowed */
 
@@ -101,7 +109,10 @@ uint64_t catalog_next_file_number(struct catalog *catalog);
 
 /* One commit: of one policy or of several, some files come and some go, and the log before
  * flushed_lsn is no longer needed (0: unchanged). The added files must have been finished by
- * file_writer_finish(). A policy that was dropped meanwhile loses its added files silently. */
+ * file_writer_finish(). A policy that was dropped meanwhile loses its added files silently.
+ * PHUSA_ENOTFOUND: a removed file is not there (any more): nothing was changed. After PHUSA_ENOSPC
+ * or PHUSA_ENOMEM nothing was changed and the same call may be tried again; after any other failure
+ * the outcome is known only when reopened, so the added files must stay where they are. */
 struct catalog_change {
     const struct file_info *added;
     size_t added_count;
@@ -116,5 +127,12 @@ PHUSA_MUST_USE phusa_status catalog_commit(struct catalog *catalog,
 /* Replay begins here. */
 uint64_t catalog_flushed_lsn(struct catalog *catalog);
 int64_t catalog_recorded_at_ns(struct catalog *catalog);
+
+/* ---- inspection ---- */
+
+/* false: an earlier commit failed, or it is read-only. */
+bool catalog_is_writable(struct catalog *catalog);
+/* Every record, a line each. */
+void catalog_dump(struct catalog *catalog, phusa_line_fn line, void *context);
 
 #endif

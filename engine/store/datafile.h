@@ -29,9 +29,9 @@ struct file_info {
     uint32_t pages_crc; /* of the B-tree's pages, meta pages included; overflow pages excluded */
 };
 
+/* One named file; lives as long as a file_set holds it. */
 struct data_file {
     struct file_info info;
-    /* private: path, reference count, the environment when open, dropped */
 };
 
 /* ---- writing ---- */
@@ -50,19 +50,26 @@ struct stored_chunk {
     uint32_t row_count;
     uint64_t value_count; /* non-null values, for the statistics */
 };
-/* Ascending by (partition, series, time). The bytes are copied. PHUSA_ENOSPC: abort, retry later.
- */
+/* Ascending by (partition, series, time), the chunks of one series without overlap: PHUSA_EINVAL
+ * otherwise. The bytes are copied. PHUSA_ENOSPC: abort, retry later. After any failure only abort
+ * is allowed. */
 PHUSA_MUST_USE phusa_status file_writer_add(struct file_writer *writer,
                                             const struct stored_chunk *chunk);
 /* Synced, its directory synced, not yet named. Frees the writer in any case; on failure the
  * file is removed. PHUSA_EINVAL when nothing was added. */
 PHUSA_MUST_USE phusa_status file_writer_finish(struct file_writer *writer, struct file_info *out);
-void file_writer_abort(struct file_writer *writer);
+void file_writer_abort(struct file_writer *writer); /* NULL is allowed */
+/* Bytes so far, about: for writers that cut at a size. */
+uint64_t file_writer_bytes(const struct file_writer *writer);
+/* Unlink a finished file that no commit has named nor ever will. */
+void file_remove(const char *dir, const struct file_info *info);
 
 /* ---- reading ---- */
 
 struct file_cursor;
-/* Opens the file if it is not open (its page checksum is verified the first time). */
+/* Opens the file if it is not open (its page checksum is verified the first time). A file_set that
+ * holds the file must be held until the cursor is closed. PHUSA_ECORRUPT: the file is missing, cut
+ * or damaged; the log names it. */
 PHUSA_MUST_USE phusa_status file_cursor_open(struct data_file *file, struct file_cursor **out);
 void file_cursor_close(struct file_cursor *cursor);
 /* Aim at the chunks of `series` that overlap [start_ns, end_ns); `width` is the policy's. Cheap
@@ -76,5 +83,12 @@ PHUSA_MUST_USE phusa_status file_cursor_all(struct file_cursor *cursor);
  * are not yet verified: chunk_open() does that. */
 PHUSA_MUST_USE phusa_status file_cursor_next(struct file_cursor *cursor, struct stored_chunk *chunk,
                                              bool *found);
+
+/* ---- inspection ---- */
+
+/* Verify the pages, every bundle and every chunk of one file, and its info against them. Each fault
+ * is added to *fault_count and described by a line. The file_set must be held. */
+PHUSA_MUST_USE phusa_status file_check(struct data_file *file, phusa_line_fn line, void *context,
+                                       uint64_t *fault_count);
 
 #endif
