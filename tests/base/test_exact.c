@@ -531,6 +531,27 @@ Test(exact, every_order_and_grouping_gives_the_nearest_double_to_the_true_total)
     }
 }
 
+/* A quotient just beside the middle of two doubles, by a divisor of more than 64 bits (5^36): an
+ * estimate of it that is one too large falls on the wrong side. */
+Test(exact, a_hair_beside_a_midpoint_decides)
+{
+    struct random random = random_seeded();
+    for (int i = 0; i < 20000; i++) {
+        struct exact sum;
+        const int64_t middle = (INT64_C(1) << 53) + 1 + 2 * (int64_t)(random_u64(&random) >> 12);
+        const uint64_t count = 19 + random_u64(&random) % 4000;
+        const int hair = i % 3 - 1;
+        exact_init(&sum);
+        cr_assert_eq(exact_add_units(&sum, (__int128)middle * (__int128)count, 0, NULL), PHUSA_OK);
+        cr_assert_eq(exact_add_units(&sum, hair, 36, NULL), PHUSA_OK);
+        const int64_t even = middle % 4 == 1 ? middle - 1 : middle + 1;
+        const int64_t expected = hair == 0 ? even : middle + hair;
+        cr_assert_eq(exact_mean(&sum, count), (double)expected, "%lld / %llu", (long long)middle,
+                     (unsigned long long)count);
+        exact_deinit(&sum);
+    }
+}
+
 /* ---- integers and limits ---------------------------------------------- */
 
 Test(exact, integers_count_as_themselves)

@@ -374,6 +374,10 @@ static void check_minutes(const struct window_spec *spec, int64_t from_s, int64_
                   "%s %lld %lld: no window begins at %lld", zone_name(zone),
                   (long long)spec->every.months, (long long)spec->every.ns,
                   (long long)(w.end_ns / NS_PER_S));
+        if (t % 540 == 0) {
+            const struct window here = window_at(spec, t * NS_PER_S + 1);
+            cr_assert(here.start_ns == w.start_ns && here.end_ns == w.end_ns);
+        }
         before_s = local_s;
     }
     cr_assert_eq(window_count(spec, from_s * NS_PER_S, (to_s - 60) * NS_PER_S + 1), count);
