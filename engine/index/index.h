@@ -33,8 +33,9 @@ PHUSA_MUST_USE phusa_status index_open(const char *dir, uint32_t database, uint3
 void index_close(struct index *index);
 /* Remove the file of a database that is gone. */
 void index_remove(const char *dir, uint32_t database, uint32_t generation);
-/* Write every definition made so far to the file and sync it. PHUSA_ENOSPC: the file is as
- * before, try again. Any other failure: PHUSA_EFAILED from now on, until reopened. */
+/* Write every definition made so far to the file and sync it. PHUSA_ENOSPC, PHUSA_ENOMEM: try
+ * again. After a commit or sync that failed otherwise: PHUSA_EFAILED from now on, until reopened.
+ */
 PHUSA_MUST_USE phusa_status index_checkpoint(struct index *index);
 
 /* ---- definitions ---- */
