@@ -44,10 +44,13 @@
 #define WRITE_QUEUE_BYTES_MAX   (64u << 20) /* ... and their bytes */
 
 /* -- queries -- */
-#define STATEMENT_BYTES_MAX  (1u << 20) /* the text of one request */
-#define STATEMENTS_MAX       1000u
-#define EXPRESSION_DEPTH_MAX 64u
-#define REGEX_MATCH_LIMIT    100000u /* PCRE2 match and depth limits */
+#define STATEMENT_BYTES_MAX      (1u << 20) /* the text of one request */
+#define STATEMENTS_MAX           1000u
+#define EXPRESSION_DEPTH_MAX     64u
+/* a AND b AND c ... is a tree as deep as it has operators, and walks of it recurse: 4,096 frames of
+ * 200 bytes fit any stack. */
+#define EXPRESSION_OPERATORS_MAX 4096u
+#define REGEX_MATCH_LIMIT        100000u /* PCRE2 match and depth limits */
 
 /* -- files -- */
 #define FILES_PER_TIER_MAX 8u /* runs of one size tier before they are merged */
