@@ -82,6 +82,25 @@ void column_layout(const struct chunk_view *chunk, uint32_t column, struct colum
 PHUSA_MUST_USE phusa_status column_vector(const struct chunk_view *chunk,
                                           const struct column_layout *column, uint32_t vector,
                                           const uint8_t **bytes, size_t *size_bytes);
+/* ---- decode.c ---- */
+
+/* Where a decoded vector goes: VECTOR_ROWS_MAX slots, a bitmap, the bytes of compressed texts. */
+struct column_room {
+    union {
+        void *values;
+        double *f;
+        int64_t *i;
+        uint8_t *b;
+        struct phusa_text *s;
+    };
+    uint64_t *present;
+    struct buffer *text;
+};
+/* As chunk_decode(), but to `room`; the scratch only remembers which checksums held. */
+PHUSA_MUST_USE phusa_status column_decode(const struct chunk_view *chunk, uint32_t column,
+                                          uint32_t vector, struct chunk_scratch *scratch,
+                                          const struct column_room *room, struct vector *out);
+
 /* Sections begin with a checksum unless the chunk has one for everything. */
 static inline size_t section_crc_bytes(const struct chunk_view *chunk)
 {

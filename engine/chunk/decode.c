@@ -123,8 +123,7 @@ struct vector_bytes {
 };
 
 static phusa_status read_vector(const struct chunk_view *chunk, const struct column_layout *layout,
-                                uint32_t vector, struct chunk_scratch *scratch,
-                                struct vector_bytes *out)
+                                uint32_t vector, uint64_t *present, struct vector_bytes *out)
 {
     const uint32_t row_count = chunk_vector_rows(chunk, vector);
     const uint8_t *bytes;
@@ -137,49 +136,47 @@ static phusa_status read_vector(const struct chunk_view *chunk, const struct col
     struct reader in = reader_of(bytes, size_bytes);
     const struct phusa_text bits = read_text(&in);
     if (in.bad) return PHUSA_ECORRUPT;
-    status = codec_decode_bits((const uint8_t *)bits.bytes, bits.size_bytes, row_count,
-                               scratch->present);
+    status = codec_decode_bits((const uint8_t *)bits.bytes, bits.size_bytes, row_count, present);
     if (status != PHUSA_OK) return status;
     uint32_t count = 0;
     for (size_t word = 0; word < bitmap_words(row_count); word++)
-        count += (uint32_t)__builtin_popcountll(scratch->present[word]);
+        count += (uint32_t)__builtin_popcountll(present[word]);
     *out = (struct vector_bytes){in.next, reader_left(&in), count,
-                                 count == row_count ? NULL : scratch->present};
+                                 count == row_count ? NULL : present};
     return PHUSA_OK;
 }
 
-static phusa_status decode_strings(const struct vector_bytes *v, struct chunk_scratch *scratch)
+static phusa_status decode_strings(const struct vector_bytes *v, struct phusa_text *values,
+                                   struct buffer *text)
 {
     size_t work_bytes;
     phusa_status status =
         codec_strings_decode_work_bytes(v->values, v->size_bytes, v->value_count, &work_bytes);
     if (status != PHUSA_OK) return status;
-    buffer_clear(&scratch->text);
+    buffer_clear(text);
     uint8_t *work = NULL;
-    if (work_bytes > 0 && (work = buffer_reserve(&scratch->text, work_bytes)) == NULL)
-        return PHUSA_ENOMEM;
-    return codec_decode_strings(v->values, v->size_bytes, v->value_count, scratch->values.s, work,
-                                work_bytes);
+    if (work_bytes > 0 && (work = buffer_reserve(text, work_bytes)) == NULL) return PHUSA_ENOMEM;
+    return codec_decode_strings(v->values, v->size_bytes, v->value_count, values, work, work_bytes);
 }
 
 static phusa_status decode_packed(enum phusa_type type, const struct vector_bytes *v,
-                                  struct chunk_scratch *scratch)
+                                  const struct column_room *room)
 {
     switch (type) {
     case PHUSA_FLOAT:
-        return codec_decode_floats(v->values, v->size_bytes, v->value_count, scratch->values.f);
+        return codec_decode_floats(v->values, v->size_bytes, v->value_count, room->f);
     case PHUSA_BOOLEAN:
-        return codec_decode_booleans(v->values, v->size_bytes, v->value_count, scratch->values.b);
+        return codec_decode_booleans(v->values, v->size_bytes, v->value_count, room->b);
     case PHUSA_STRING:
-        return decode_strings(v, scratch);
+        return decode_strings(v, room->s, room->text);
     default:
-        return codec_decode_integers(v->values, v->size_bytes, v->value_count, scratch->values.i);
+        return codec_decode_integers(v->values, v->size_bytes, v->value_count, room->i);
     }
 }
 
 /* From packed to dense, in place: from the end, where a value never lies behind its row. */
 static void spread(enum phusa_type type, const uint64_t *present, uint32_t row_count,
-                   uint32_t value_count, struct chunk_scratch *scratch)
+                   uint32_t value_count, const struct column_room *room)
 {
     const size_t slot = vector_slot_bytes(type);
     uint32_t n = value_count;
@@ -187,33 +184,42 @@ static void spread(enum phusa_type type, const uint64_t *present, uint32_t row_c
         const bool has = bit_get(present, row);
         n -= has;
         if (slot == 8)
-            scratch->values.u[row] = has ? scratch->values.u[n] : 0;
+            room->i[row] = has ? room->i[n] : 0;
         else if (slot == 1)
-            scratch->values.b[row] = has ? scratch->values.b[n] : 0;
+            room->b[row] = has ? room->b[n] : 0;
         else
-            scratch->values.s[row] = has ? scratch->values.s[n] : (struct phusa_text){"", 0};
+            room->s[row] = has ? room->s[n] : (struct phusa_text){"", 0};
     }
     assert(n == 0);
 }
 
-phusa_status chunk_decode(const struct chunk_view *chunk, uint32_t column, uint32_t vector,
-                          struct chunk_scratch *scratch, struct vector *out)
+phusa_status column_decode(const struct chunk_view *chunk, uint32_t column, uint32_t vector,
+                           struct chunk_scratch *scratch, const struct column_room *room,
+                           struct vector *out)
 {
     struct column_layout layout;
     column_layout(chunk, column, &layout);
     const enum phusa_type type = (enum phusa_type)(layout.flags & COLUMN_TYPE);
     struct vector_bytes v;
     phusa_status status = verify_column(chunk, column, &layout, scratch);
-    if (status == PHUSA_OK) status = read_vector(chunk, &layout, vector, scratch, &v);
-    if (status == PHUSA_OK) status = decode_packed(type, &v, scratch);
+    if (status == PHUSA_OK) status = read_vector(chunk, &layout, vector, room->present, &v);
+    if (status == PHUSA_OK) status = decode_packed(type, &v, room);
     if (status != PHUSA_OK) return status;
     if (v.present != NULL)
-        spread(type, v.present, chunk_vector_rows(chunk, vector), v.value_count, scratch);
+        spread(type, v.present, chunk_vector_rows(chunk, vector), v.value_count, room);
     *out = (struct vector){.type = type,
                            .decimals = PHUSA_DECIMALS_UNKNOWN,
                            .present = v.present,
-                           .values = scratch->values.u};
+                           .values = room->values};
     return PHUSA_OK;
+}
+
+phusa_status chunk_decode(const struct chunk_view *chunk, uint32_t column, uint32_t vector,
+                          struct chunk_scratch *scratch, struct vector *out)
+{
+    const struct column_room room = {
+        .values = scratch->values.u, .present = scratch->present, .text = &scratch->text};
+    return column_decode(chunk, column, vector, scratch, &room, out);
 }
 
 /* ---- aggregates ---- */
@@ -294,7 +300,7 @@ phusa_status chunk_aggregate(const struct chunk_view *chunk, uint32_t column, ui
     phusa_status status = verify_column(chunk, column, &layout, scratch);
     if (status != PHUSA_OK) return status;
     if (type != PHUSA_STRING && type != PHUSA_BOOLEAN) {
-        status = read_vector(chunk, &layout, vector, scratch, &v);
+        status = read_vector(chunk, &layout, vector, scratch->present, &v);
         if (status != PHUSA_OK) return status;
         const uint32_t from = v.present == NULL ? bounds[0] : values_before(v.present, bounds[0]);
         const uint32_t to =
