@@ -11,8 +11,9 @@
 #include <string.h>
 #include <strings.h>
 
-#define NUMBER_BYTES_MAX 400 /* the longest exact decimal of any use is 767 digits; of none here \
-                              */
+#define NUMBER_BYTES_MAX                                                    \
+    400 /* the longest exact decimal of any use is 767 digits; of none here \
+         */
 #define STRING_BYTES_MAX 65535u /* the server's limit, as InfluxDB's */
 #define SAFE_DIGITS      300    /* fewer digits and no exponent: no overflow possible */
 

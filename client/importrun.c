@@ -453,6 +453,19 @@ static bool read_rows(struct reading *reading, struct csv *csv)
     return submit(reading, &row, true);
 }
 
+static void warn_of_mixed_columns(const struct source *source, const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->field_count; i++) {
+        const struct plan_field *field = &plan->fields[i];
+        const char *name = plan->names[field->column];
+        if (!field->mixed) continue;
+        fprintf(stderr,
+                "%s: column %s has numbers and other text, so it is stored as string; with "
+                "--fields %s:float,... rows with other text would be bad\n",
+                source->name, name, name);
+    }
+}
+
 static bool import_source(struct importing *importing, struct source *source)
 {
     struct reading reading = {.importing = importing, .source = source};
@@ -461,6 +474,7 @@ static bool import_source(struct importing *importing, struct source *source)
     if (!plan_make(&reading.plan, importing->spec, source->name, source->header,
                    source->column_count))
         return false;
+    if (source == &importing->sources[0]) warn_of_mixed_columns(source, &reading.plan);
     reading.plan.clock = importing->clock;
     bool good = csv_open(&csv, source->fd, importing->spec->delimiter, source->warm_offset,
                          source->warm_line);

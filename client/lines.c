@@ -4,6 +4,8 @@
  *   START --'#'--> COMMENT --\n--> START        START --other--> KEY
  *   KEY --' '--> FIELDS      FIELDS --'="'--> STRING --'"'--> FIELDS
  *   KEY, FIELDS --\n--> START (a cut)           KEY, FIELDS, STRING: '\' hides one byte
+ *
+ * A line end behind a backslash ends the line all the same, but is no cut.
  */
 #include "lines.h"
 
@@ -55,7 +57,7 @@ static void step(struct lines *lines, char c)
         lines->previous = 0;
         break;
     case KEY_HIDDEN:
-        lines->state = KEY;
+        lines->state = c == '\n' ? START : KEY;
         break;
     case FIELDS:
         if (c == '\\')
@@ -67,7 +69,7 @@ static void step(struct lines *lines, char c)
         lines->previous = c;
         break;
     case FIELDS_HIDDEN:
-        lines->state = FIELDS;
+        lines->state = c == '\n' ? START : FIELDS;
         lines->previous = 0;
         break;
     case STRING:
@@ -103,9 +105,10 @@ size_t lines_feed(struct lines *lines, const char *bytes, size_t size_bytes, uin
             }
         }
         const char c = *at++;
+        const bool hidden = lines->state == KEY_HIDDEN || lines->state == FIELDS_HIDDEN;
         if (c == '\n') lines->newline_count++;
         step(lines, c);
-        if (c == '\n' && lines->state == START) {
+        if (c == '\n' && lines->state == START && !hidden) {
             mark_cut(lines, lines->offset + (uint64_t)(at - bytes));
             if (lines->point_count >= points_max) break;
         }

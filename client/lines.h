@@ -5,8 +5,8 @@
  *     m,tag=a f="one
  *     two",g=1 1000          <- one point on two lines; the only cut is after it
  *
- * Where readings of a malformed line could differ, it is not cut: a backslash hides the byte
- * behind it, line ends too. Only a quote right behind an unescaped '=' among the fields opens a
+ * Where readings of a malformed line could differ, it is not cut: behind a backslash outside of a
+ * string. Only a quote right behind an unescaped '=' among the fields opens a
  * string, so that a stray quote does not swallow the lines after it.
  *
  * Errors  none; a stream without line ends simply offers no cut.

@@ -64,6 +64,7 @@ struct plan_field {
     size_t text_bytes;
     enum cell_type type;
     bool inferred;
+    bool mixed; /* inferred as string although some cells are numbers: worth a word */
 };
 
 /* What the clock did to the rows, over all files. */

@@ -418,12 +418,14 @@ static bool make_fields(struct plan *plan, const char *file_name)
         struct textbuf text = {0};
         const bool good = key != NULL && textbuf_print(&text, "%s=", key);
         free(key);
-        plan->fields[plan->field_count++] =
-            (struct plan_field){.column = i,
-                                .text = text.bytes,
-                                .text_bytes = text.used,
-                                .type = settled_type(type),
-                                .inferred = type == NULL || !type->stated};
+        const bool inferred = type == NULL || !type->stated;
+        plan->fields[plan->field_count++] = (struct plan_field){
+            .column = i,
+            .text = text.bytes,
+            .text_bytes = text.used,
+            .type = settled_type(type),
+            .inferred = inferred,
+            .mixed = inferred && type != NULL && type->saw_text && type->saw_number};
         if (!good) return no_memory();
     }
     if (plan->field_count > 0) return true;

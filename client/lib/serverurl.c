@@ -93,17 +93,18 @@ phusa_client_status serverurl_parse(struct serverurl *url, const char *text,
     assert(text != NULL);
 
     const char *at = text;
+    const char *shown = strchr(text, '@') == NULL ? text : "this address"; /* no password */
     if (strncasecmp(at, "https://", 8) == 0)
         return failure_set(error, PHUSA_CLIENT_EINVAL,
                            "%s: https is not supported; give an http:// address, if need be "
                            "that of a TLS proxy on this machine",
-                           text);
+                           shown);
     if (strncasecmp(at, "http://", 7) == 0) {
         at += 7;
     } else if (strstr(at, "://") != NULL) {
         return failure_set(error, PHUSA_CLIENT_EINVAL,
                            "%s: only http:// addresses are understood, like http://127.0.0.1:8086",
-                           text);
+                           shown);
     }
 
     struct serverurl parsed = {0};
@@ -123,7 +124,7 @@ phusa_client_status serverurl_parse(struct serverurl *url, const char *text,
         return failure_set(error, PHUSA_CLIENT_EINVAL,
                            "%s is not the address of a server; one looks like "
                            "http://127.0.0.1:8086 or http://user:password@host:8086",
-                           strchr(text, '@') == NULL ? text : "This");
+                           shown);
     *url = parsed;
     return PHUSA_CLIENT_OK;
 }

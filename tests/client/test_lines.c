@@ -50,6 +50,14 @@ Test(lines, quotes_in_names_and_stray_quotes_open_nothing)
     cr_assert_eq(fed("m f\\=\"=1\n", 1000).cut_offset, 9);
 }
 
+Test(lines, a_line_end_behind_a_backslash_ends_the_line_but_is_no_cut)
+{
+    const struct lines lines = fed("m f=1\\\nm,t=\"a f=1\n", 1000);
+    cr_assert_eq(lines.cut_offset, 18);
+    cr_assert_eq(lines.cut_point_count, 2);
+    cr_assert_eq(fed("m f=1\\\nm", 1000).cut_offset, 0);
+}
+
 Test(lines, comments_and_blank_lines_are_no_points)
 {
     const struct lines lines = fed("# it's \"open\n\n  \r\nm f=1\r\n", 3);
