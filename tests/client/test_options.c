@@ -39,6 +39,8 @@ Test(options, reads_values_flags_lists_and_operands)
     cr_assert_eq(operands.count, 3);
     cr_assert_str_eq(operands.items[1], "-");
     cr_assert_str_eq(operands.items[2], "--text");
+    option_list_deinit(&list);
+    option_list_deinit(&operands);
 }
 
 Test(options, refuses_what_is_wrong)

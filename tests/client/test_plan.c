@@ -26,7 +26,8 @@ static struct plan_spec spec_of(const char *zone_name, const char *format)
     return spec;
 }
 
-/* Convert a whole text; bad rows become "! LINE COLUMN REASON". */
+/* Convert a whole text; bad rows become "! LINE COLUMN REASON", rows without values "-". The spec
+ * is used up. NULL when there is no plan for it. */
 static char *convert(struct plan_spec *spec, const char *file_name, const char *text,
                      struct plan_clock *clock)
 {
@@ -49,7 +50,14 @@ static char *convert(struct plan_spec *spec, const char *file_name, const char *
     while (csv_next(csv, &row) == CSV_ROW)
         if (row.problem == NULL) cr_assert(plan_infer(spec, header, columns, &row));
     csv_close(csv);
-    if (!plan_make(&plan, spec, file_name, header, columns)) return NULL;
+    const bool made = plan_make(&plan, spec, file_name, header, columns);
+    for (size_t i = 0; i < columns; i++)
+        free(header[i]);
+    if (!made) {
+        (void)close(fd);
+        plan_spec_deinit(spec);
+        return NULL;
+    }
     cr_assert(csv_open(&csv, fd, spec->delimiter, offset, line));
     while (csv_next(csv, &row) == CSV_ROW) {
         struct plan_point point;
@@ -63,6 +71,7 @@ static char *convert(struct plan_spec *spec, const char *file_name, const char *
     (void)close(fd);
     if (clock != NULL) *clock = plan.clock;
     plan_deinit(&plan);
+    plan_spec_deinit(spec);
     return body.bytes == NULL ? strdup("") : body.bytes;
 }
 
@@ -86,6 +95,7 @@ Test(plan, columns_become_tags_fields_and_time)
                             "pm\\ 25=4,wd=\"N \\\"W\",ok=true 1414886400000000000\n"
                             "a\\ b\\,c,f=ABC,m=x\\,y\\ z ok=false 1414886400500000000\n"
                             "-\n");
+    free(lines);
 }
 
 Test(plan, bad_rows_name_their_column_and_leave_nothing_behind)
@@ -116,6 +126,7 @@ Test(plan, bad_rows_name_their_column_and_leave_nothing_behind)
                             "! 10 0 more cells than the header\n"
                             "! 11 2 something follows the closing quote of a cell\n"
                             "m,g=a f=1,i=1i 1414886400000000000\n");
+    free(lines);
 }
 
 Test(plan, types_widen_to_what_all_rows_fit)
@@ -130,6 +141,7 @@ Test(plan, types_widen_to_what_all_rows_fit)
     cr_assert_str_eq(lines, "m whole=1,mixed=\"1\",flag=true 1000000000\n"
                             "m whole=2,mixed=\"x\",flag=false 2000000000\n"
                             "m whole=2.5,mixed=\"true\" 3000000000\n");
+    free(lines);
 }
 
 Test(plan, several_columns_make_the_time)
@@ -138,10 +150,12 @@ Test(plan, several_columns_make_the_time)
     spec.time_columns = "year,month,day,hour";
     char *lines = convert(&spec, "x.csv", "v,year,month,day,hour\n4,2013,3,1,0\n", NULL);
     cr_assert_str_eq(lines, "m v=4 1362067200000000000\n");
+    free(lines);
     spec = spec_of("UTC", "%d.%m.%Y %H:%M");
     spec.time_columns = "d,h";
     lines = convert(&spec, "x.csv", "d,h,v\n2.11.2014,1:30,5\n", NULL);
     cr_assert_str_eq(lines, "m v=5 1414891800000000000\n");
+    free(lines);
 }
 
 Test(plan, an_hour_that_comes_twice_is_the_second_where_the_series_has_reached_the_first)
@@ -166,6 +180,7 @@ Test(plan, an_hour_that_comes_twice_is_the_second_where_the_series_has_reached_t
                             "m,s=a v=5 1414909800000000000\nm,s=b v=5 1414906200000000000\n"
                             "m,s=a v=6 1414911600000000000\n"
                             "m,s=a v=7 1394350200000000000\n");
+    free(lines);
     cr_assert_eq(clock.twice_first, 4);
     cr_assert_eq(clock.twice_second, 2);
     cr_assert_eq(clock.never, 1);
