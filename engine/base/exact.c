@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <math.h>
 
-static const double power10_double[EXACT_DECIMALS_MAX + 1] = {
+const double exact_power10_double[EXACT_DECIMALS_MAX + 1] = {
     1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8, 1e9,
     1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
 
@@ -54,30 +54,6 @@ void exact_multiply(unsigned __int128 a, unsigned __int128 b, uint64_t out[4])
 
 /* ---- what a double counts as ------------------------------------------ */
 
-/* The integer nearest to v, |v| < 2^51, without a call or a branch: adding 1.5 * 2^52 leaves it
- * in the low bits of the mantissa. */
-static inline int64_t nearest_int(double v)
-{
-    const double magic = 6755399441055744.0;
-    const double shifted = v + magic;
-    int64_t bits, magic_bits;
-    memcpy(&bits, &shifted, sizeof bits);
-    memcpy(&magic_bits, &magic, sizeof magic_bits);
-    return bits - magic_bits;
-}
-
-/* Is x the nearest double to m/10^e for some |m| < 10^15? Both m and 10^e are exact doubles, so
- * the division is correctly rounded: it *is* the nearest double. And m can only be the
- * integer next to x * 10^e, since the two roundings on the way move it by less than 0.25. */
-static inline bool decimal_at(double x, unsigned e, int64_t *units)
-{
-    const double scaled = x * power10_double[e];
-    if (!(fabs(scaled) < 1e15)) return false;
-    const int64_t m = nearest_int(scaled);
-    *units = m;
-    return (double)m / power10_double[e] == x && m <= EXACT_UNITS_MAX && m >= -EXACT_UNITS_MAX;
-}
-
 /* The largest e at which |x| * 10^e rounds to 15 digits or fewer; -1 when there is none. If x is
  * decimal at any e, then it is at this one, with zeros appended. */
 static int widest_scale(double x)
@@ -89,7 +65,7 @@ static int widest_scale(double x)
     const int digits = (int)((exponent * INT64_C(1292913986)) >> 32);
     int e = 14 - digits;
     if (e > (int)EXACT_DECIMALS_MAX) e = (int)EXACT_DECIMALS_MAX;
-    while (e >= 0 && fabs(x) * power10_double[e] >= 999999999999999.5)
+    while (e >= 0 && fabs(x) * exact_power10_double[e] >= 999999999999999.5)
         e--;
     return e;
 }
@@ -109,13 +85,13 @@ static void strip_zeros(int64_t *units, int *e)
 bool exact_decimal(double x, unsigned hint, int64_t *units, uint8_t *decimals)
 {
     int64_t m;
-    if (hint <= EXACT_DECIMALS_MAX && decimal_at(x, hint, &m)) {
+    if (hint <= EXACT_DECIMALS_MAX && exact_decimal_at(x, hint, &m)) {
         *units = m;
         *decimals = (uint8_t)hint;
         return true;
     }
     int e = widest_scale(x);
-    if (e < 0 || !decimal_at(x, (unsigned)e, &m)) return false;
+    if (e < 0 || !exact_decimal_at(x, (unsigned)e, &m)) return false;
     strip_zeros(&m, &e);
     *units = m;
     *decimals = (uint8_t)e;
@@ -270,9 +246,8 @@ phusa_status exact_add_units_slow(struct exact *sum, __int128 units, unsigned de
     return PHUSA_OK;
 }
 
-/* mantissa * 2^(bit - BINARY_POINT_BITS) */
-static phusa_status add_binary(struct exact *sum, unsigned __int128 mantissa, unsigned bit,
-                               bool negative, struct arena *arena)
+phusa_status exact_add_binary(struct exact *sum, unsigned __int128 mantissa, unsigned bit,
+                              bool negative, struct arena *arena)
 {
     const phusa_status status = exact_widen(sum, arena);
     if (status != PHUSA_OK) return status;
@@ -283,73 +258,29 @@ static phusa_status add_binary(struct exact *sum, unsigned __int128 mantissa, un
     return limbs_add(&sum->wide->binary, v, 3, bit / 64, negative, arena);
 }
 
-/* |x| = mantissa * 2^(exponent - 1074), exponent >= 0 */
-static uint64_t split_double(double x, unsigned *exponent)
-{
-    assert(isfinite(x));
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    const unsigned biased = (unsigned)(bits >> 52 & 0x7ff);
-    const uint64_t fraction = bits & ((UINT64_C(1) << 52) - 1);
-    *exponent = biased == 0 ? 0 : biased - 1;
-    return biased == 0 ? fraction : fraction | UINT64_C(1) << 52;
-}
-
 static phusa_status add_binary_double(struct exact *sum, double x, struct arena *arena)
 {
     unsigned exponent;
-    const uint64_t mantissa = split_double(x, &exponent);
-    return add_binary(sum, mantissa, exponent + BINARY_POINT_BITS - 1074, signbit(x) != 0, arena);
+    const uint64_t mantissa = exact_split_double(x, &exponent);
+    return exact_add_binary(sum, mantissa, exponent + BINARY_POINT_BITS - 1074, signbit(x) != 0,
+                            arena);
 }
 
 static phusa_status add_binary_square(struct exact *sum, double x, struct arena *arena)
 {
     unsigned exponent;
-    const uint64_t mantissa = split_double(x, &exponent);
-    return add_binary(sum, (unsigned __int128)mantissa * mantissa,
-                      2 * exponent + BINARY_POINT_BITS - 2 * 1074, false, arena);
-}
-
-/* Without a hint, the scale of what is there already is the likeliest. */
-static unsigned likely_decimals(const struct exact *sum, unsigned hint, bool squares)
-{
-    if (hint <= EXACT_DECIMALS_MAX || sum->units == 0) return hint;
-    return squares ? sum->decimals / 2u : sum->decimals;
+    const uint64_t mantissa = exact_split_double(x, &exponent);
+    return exact_add_binary(sum, (unsigned __int128)mantissa * mantissa,
+                            2 * exponent + BINARY_POINT_BITS - 2 * 1074, false, arena);
 }
 
 phusa_status exact_add_double(struct exact *sum, double x, unsigned hint, struct arena *arena)
 {
     int64_t m;
     uint8_t e;
-    if (exact_decimal(x, likely_decimals(sum, hint, false), &m, &e))
+    if (exact_decimal(x, exact_likely_decimals(sum, hint, false), &m, &e))
         return exact_add_units(sum, m, e, arena);
     return add_binary_double(sum, x, arena);
-}
-
-phusa_status exact_add_doubles(struct exact *sum, const double *x, size_t count, unsigned hint,
-                               struct arena *arena)
-{
-    phusa_status status = PHUSA_OK;
-    unsigned scale = likely_decimals(sum, hint, false);
-    __int128 units = 0; /* 10^15 a value, so 2^77 values fit */
-    for (size_t i = 0; i < count && status == PHUSA_OK; i++) {
-        int64_t m;
-        uint8_t e;
-        if (scale <= EXACT_DECIMALS_MAX && decimal_at(x[i], scale, &m)) {
-            units += m;
-        } else if (!exact_decimal(x[i], PHUSA_DECIMALS_UNKNOWN, &m, &e)) {
-            status = add_binary_double(sum, x[i], arena);
-        } else if (e > scale || scale > EXACT_DECIMALS_MAX) {
-            /* A finer scale: the values at hand so far most likely fit it too. */
-            status = exact_add_units(sum, units, scale > EXACT_DECIMALS_MAX ? 0 : scale, arena);
-            units = m;
-            scale = e;
-        } else { /* too large for this scale */
-            status = exact_add_units(sum, m, e, arena);
-        }
-    }
-    if (status != PHUSA_OK || units == 0) return status;
-    return exact_add_units(sum, units, scale, arena);
 }
 
 /* ---- squares ---------------------------------------------------------- */
@@ -371,35 +302,9 @@ phusa_status exact_add_square_double(struct exact *sum, double x, unsigned hint,
 {
     int64_t m;
     uint8_t e;
-    if (exact_decimal(x, likely_decimals(sum, hint, true), &m, &e))
+    if (exact_decimal(x, exact_likely_decimals(sum, hint, true), &m, &e))
         return exact_add_units(sum, (__int128)m * m, 2u * e, arena);
     return add_binary_square(sum, x, arena);
-}
-
-phusa_status exact_add_square_doubles(struct exact *sum, const double *x, size_t count,
-                                      unsigned hint, struct arena *arena)
-{
-    phusa_status status = PHUSA_OK;
-    unsigned scale = likely_decimals(sum, hint, true);
-    const __int128 enough = (__int128)1 << 120; /* one more square, below 10^30, still fits */
-    __int128 units = 0;
-    for (size_t i = 0; i < count && status == PHUSA_OK; i++) {
-        int64_t m;
-        uint8_t e;
-        if (scale <= EXACT_DECIMALS_MAX && decimal_at(x[i], scale, &m) && units < enough) {
-            units += (__int128)m * m;
-        } else if (!exact_decimal(x[i], PHUSA_DECIMALS_UNKNOWN, &m, &e)) {
-            status = add_binary_square(sum, x[i], arena);
-        } else if (e > scale || scale > EXACT_DECIMALS_MAX) {
-            status = exact_add_units(sum, units, scale > EXACT_DECIMALS_MAX ? 0 : 2 * scale, arena);
-            units = (__int128)m * m;
-            scale = e;
-        } else {
-            status = exact_add_units(sum, (__int128)m * m, 2u * e, arena);
-        }
-    }
-    if (status != PHUSA_OK || units == 0) return status;
-    return exact_add_units(sum, units, 2 * scale, arena);
 }
 
 /* ---- sums of sums ----------------------------------------------------- */

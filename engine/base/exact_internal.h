@@ -1,5 +1,6 @@
 /*
- * exact_internal.h - what exact.c, exact_round.c and exact_bytes.c share; nobody else's.
+ * exact_internal.h - what exact.c, exact_bulk.c, exact_round.c and exact_bytes.c share; nobody
+ * else's.
  *
  * A `struct limbs` is a signed integer that is stored only where it is not zero:
  *
@@ -12,6 +13,9 @@
 #define PHUSA_BASE_EXACT_INTERNAL_H
 
 #include "base/exact.h"
+
+#include <assert.h>
+#include <math.h>
 
 /* The binary part counts in 2^-2176: the square of the smallest double is 2^-2148, and a
  * multiple of 64 keeps limbs aligned. The square of the largest, 2^64 times, reaches bit
@@ -63,8 +67,57 @@ static inline unsigned __int128 exact_abs(__int128 v)
 }
 /* The product of two 128-bit numbers. */
 void exact_multiply(unsigned __int128 a, unsigned __int128 b, uint64_t out[4]);
+/* Add +-mantissa * 2^(bit - BINARY_POINT_BITS). */
+phusa_status exact_add_binary(struct exact *sum, unsigned __int128 mantissa, unsigned bit,
+                              bool negative, struct arena *arena);
 /* Make sure of sum->wide. */
 phusa_status exact_widen(struct exact *sum, struct arena *arena);
+
+extern const double exact_power10_double[EXACT_DECIMALS_MAX + 1];
+
+/* The integer nearest to v, |v| < 2^51, without a call or a branch: adding 1.5 * 2^52 leaves it
+ * in the low bits of the mantissa. */
+static inline int64_t nearest_int(double v)
+{
+    const double magic = 6755399441055744.0;
+    const double shifted = v + magic;
+    int64_t bits, magic_bits;
+    memcpy(&bits, &shifted, sizeof bits);
+    memcpy(&magic_bits, &magic, sizeof magic_bits);
+    return bits - magic_bits;
+}
+
+/* Is x the nearest double to m/10^e for some |m| < 10^15? Both m and 10^e are exact doubles, so
+ * the division is correctly rounded: it *is* the nearest double. And m can only be the
+ * integer next to x * 10^e, since the two roundings on the way move it by less than 0.25. */
+static inline bool exact_decimal_at(double x, unsigned e, int64_t *units)
+{
+    const double scaled = x * exact_power10_double[e];
+    if (!(fabs(scaled) < 1e15)) return false;
+    const int64_t m = nearest_int(scaled);
+    *units = m;
+    return (double)m / exact_power10_double[e] == x && m <= EXACT_UNITS_MAX &&
+           m >= -EXACT_UNITS_MAX;
+}
+
+/* |x| = mantissa * 2^(exponent - 1074), exponent >= 0 */
+static inline uint64_t exact_split_double(double x, unsigned *exponent)
+{
+    assert(isfinite(x));
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    const unsigned biased = (unsigned)(bits >> 52 & 0x7ff);
+    const uint64_t fraction = bits & ((UINT64_C(1) << 52) - 1);
+    *exponent = biased == 0 ? 0 : biased - 1;
+    return biased == 0 ? fraction : fraction | UINT64_C(1) << 52;
+}
+
+/* Without a hint, the scale of what is there already is the likeliest. */
+static inline unsigned exact_likely_decimals(const struct exact *sum, unsigned hint, bool squares)
+{
+    if (hint <= EXACT_DECIMALS_MAX || sum->units == 0) return hint;
+    return squares ? sum->decimals / 2u : sum->decimals;
+}
 
 /* The decimal part, whole: magnitude / 10^decimals with the fewest decimals. */
 struct exact_decimal_part {
