@@ -270,8 +270,9 @@ struct series_walk {
     struct pattern_list *patterns;
 };
 
-static phusa_status filter_new(struct series_walk *w, int kind, struct tag_filter *left,
-                               struct tag_filter *right, struct tag_filter **out)
+static phusa_status filter_new(struct series_walk *w, enum tag_filter_kind kind,
+                               struct tag_filter *left, struct tag_filter *right,
+                               struct tag_filter **out)
 {
     struct tag_filter *filter = arena_zalloc(&w->budget->arena, sizeof *filter);
     if (filter == NULL) return budget_no_memory(w->budget);

@@ -222,7 +222,7 @@ static phusa_status build_null(struct planner *p, struct node **out)
 
 static phusa_status build_call(struct planner *p, const struct expr *expr, struct node **out)
 {
-    const struct function *function;
+    const struct function *function = NULL;
     phusa_status status = function_of(p, expr, &function);
     if (status != PHUSA_OK) return status;
     if (p->in_where)
@@ -384,7 +384,7 @@ static phusa_status expand_names(struct planner *p, const struct expr *expr)
 /* mean(*), max(/usage/): one column for each field that the function takes. */
 static phusa_status expand_call(struct planner *p, const struct expr *expr, struct phusa_text alias)
 {
-    const struct function *function;
+    const struct function *function = NULL;
     phusa_status status = function_of(p, expr, &function);
     double parameter = 0;
     if (status == PHUSA_OK && function->parameter_count > 0)
