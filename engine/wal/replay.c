@@ -394,10 +394,10 @@ static phusa_status choose_start(struct replay *r, size_t *start)
     return PHUSA_OK;
 }
 
-/* A segment behind the last that was begun whose header does not read. Was it being begun when
- * the power went, or did it hold groups? Groups are only written when the header is synced, and
+/* A file behind the last segment that was begun: is it a spare, one that was being begun when the
+ * power went, or one whose header is lost? Groups are only written when the header is synced, and
  * what an earlier life left has earlier numbers. */
-static phusa_status check_unreadable(struct replay *r, const struct found *file)
+static phusa_status holds_due_group(struct replay *r, const struct found *file, bool *due)
 {
     phusa_status status = window_open(r, file->number);
     if (status != PHUSA_OK) return status;
@@ -405,9 +405,9 @@ static phusa_status check_unreadable(struct replay *r, const struct found *file)
     status = window_get(r, file->number, SEGMENT_DATA_OFFSET, GROUP_HEADER_BYTES, &bytes);
     if (status != PHUSA_OK || bytes == NULL) return status;
     struct group_header header;
-    if (!group_header_decode(bytes, load_u64(bytes + 8), &header)) return PHUSA_OK;
-    if (header.sequence < r->state.next_sequence) return PHUSA_OK;
-    return damaged(r, file->number, 0, "the header does not read, and groups follow it");
+    *due = group_header_decode(bytes, load_u64(bytes + 8), &header) &&
+           header.sequence >= r->state.next_sequence;
+    return PHUSA_OK;
 }
 
 /* After a repair: nothing behind the cut may be taken for a part of the log again, and nothing is
@@ -446,10 +446,12 @@ static phusa_status replay_files(struct replay *r)
             status = replay_segment(r, file, next_begun(r, i + 1));
             continue;
         }
-        const bool unreadable = file->kind == FOUND_UNREADABLE;
-        if (unreadable && !r->cut && next_begun(r, i) == NULL) status = check_unreadable(r, file);
+        bool due = false;
+        if (!begun && (r->cut || next_begun(r, i) == NULL)) status = holds_due_group(r, file, &due);
+        if (due && !r->cut)
+            status = damaged(r, file->number, 0, "the header does not read, and groups follow it");
         if (status != PHUSA_OK) break;
-        if (r->cut && (begun || unreadable)) {
+        if (due || (begun && r->cut)) {
             status = set_aside(r, file->number);
             aside = true;
         } else {

@@ -43,8 +43,9 @@ static phusa_status look(const struct script *script, uint64_t from_lsn, struct 
     return status;
 }
 
-/* All groups, or a refusal, or, where the damage is in the last group, all but that. */
-static void expect_honest(const struct script *script, bool last_group, const char *what,
+/* All groups, or a refusal, or, where no header is left behind the damage, all but the groups that
+ * it touches. */
+static void expect_honest(const struct script *script, uint64_t missing_max, const char *what,
                           uint64_t place)
 {
     struct replayed replayed;
@@ -58,7 +59,7 @@ static void expect_honest(const struct script *script, bool last_group, const ch
               error.text);
     cr_assert(!replayed.wrong, "%s %zu", what, (size_t)place);
     if (status == PHUSA_EVERSION) cr_assert_fail("%s %zu: a flip is no version", what, place);
-    if (replayed.group_count + (last_group ? 1 : 0) < script->group_count)
+    if (replayed.group_count + missing_max < script->group_count)
         cr_assert_fail("%s %zu: only %zu groups", what, (size_t)place,
                        (size_t)replayed.group_count);
 }
@@ -89,7 +90,7 @@ Test(wal_damage, any_single_bit_flip_is_found_or_harmless)
             if (!header && bit % 977 != 0) continue;
             fseek(file, (long)at, SEEK_SET);
             fputc(bytes[at] ^ 1 << bit % 8, file);
-            expect_honest(&two_segments, last && at >= last_at, "bit", bit);
+            expect_honest(&two_segments, last && at >= last_at ? 1 : 0, "bit", bit);
             fseek(file, (long)at, SEEK_SET);
             fputc(bytes[at], file);
         }
@@ -117,6 +118,31 @@ Test(wal_damage, any_truncation_is_found)
             if (!last && replayed.group_count == two_segments.group_count) continue;
             cr_assert_eq(status, PHUSA_ECORRUPT, "segment %zu cut to %zu gives %d", (size_t)number,
                          keep, status);
+        }
+        file_write(path, bytes, size_bytes);
+        free(bytes);
+    }
+}
+
+/* A page of zeroes where the header was looks like a segment that was never begun. */
+Test(wal_damage, a_zeroed_page_is_found)
+{
+    write_log(&scratch, &two_segments);
+    for (uint64_t number = 1; file_exists(scratch_segment(&scratch, number)); number++) {
+        const char *path = scratch_segment(&scratch, number);
+        size_t size_bytes;
+        uint8_t *bytes = file_read(path, &size_bytes);
+        const bool last = !file_exists(scratch_segment(&scratch, number + 1));
+        uint8_t page[4096];
+        size_t end = 0;
+        for (size_t at = SEGMENT_DATA_OFFSET; at + 4 < size_bytes; at += 8)
+            if (memcmp(bytes + at, "Pgrp", 4) == 0) end = at;
+        for (size_t at = 0; at < end; at += sizeof page) {
+            memcpy(page, bytes + at, sizeof page);
+            memset(bytes + at, 0, sizeof page);
+            file_write(path, bytes, size_bytes);
+            expect_honest(&two_segments, last && at + sizeof page > end ? 3 : 0, "page", at);
+            memcpy(bytes + at, page, sizeof page);
         }
         file_write(path, bytes, size_bytes);
         free(bytes);
