@@ -42,6 +42,9 @@ extern const struct scenario scenario_wal;
 extern const struct scenario scenario_db;
 const struct scenario *scenario_find(const char *name);
 
+/* In the environment of a workload that goes on: what history->released was. */
+#define RELEASED_ENV "PHUSA_CRASH_RELEASED"
+
 /* For the workload: say something. */
 void mark(char kind, uint64_t number);
 /* For both: bytes that follow from a number. */

@@ -1,0 +1,222 @@
+/*
+ * kill.c - SIGKILL at any time and at any call, and every acknowledged batch is there.
+ *
+ *     kill --scenario wal|db [--kills 200] [--batches 60] [--seed S] [--expect-loss]
+ *
+ * A child writes batches and says which were acknowledged; it is killed after a random time, or by
+ * the recorder at the n-th call that changes something: before it, after it, or with a write half
+ * done. The directory is reopened in another process and compared, and the next child goes on with
+ * it, so that starts after kills are killed as well. What was seen once must stay, and what was
+ * not there once must not come back.
+ *
+ * The page cache survives a kill, so a build without syncs passes. The negative control
+ * (--expect-loss) is a build that acknowledges before it writes.
+ */
+#include "scenario.h"
+
+#include "powerloss/trace.h"
+#include "random.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LIVES_MAX   6u /* kills of one directory */
+#define SECONDS_MAX 60u
+#define LINES_BYTES 65536u
+#define BAD_MAX     20u /* then something is wrong and known to be */
+
+struct campaign {
+    const struct scenario *scenario;
+    struct random random;
+    uint64_t kill_count, batch_count;
+    bool expect_loss;
+    char dir[64], db[96], count_file[96];
+    struct history *history; /* shared with the children that verify */
+    uint64_t calls;          /* of a whole workload */
+    uint64_t took_us;
+    uint64_t killed, survived, bad;
+};
+
+static int64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* Read what the child says until it is dead; kill it when its time has come (-1: never). The number
+ * of the signal that it died of, or 0. */
+static int listen_to(struct campaign *c, pid_t pid, int from, int64_t kill_at_us)
+{
+    static char lines[LINES_BYTES];
+    size_t held = 0;
+    for (;;) {
+        int wait_ms = -1;
+        if (kill_at_us >= 0) {
+            const int64_t left_us = kill_at_us - now_us();
+            if (left_us <= 0) {
+                kill(pid, SIGKILL);
+                kill_at_us = -1;
+            } else {
+                wait_ms = (int)(left_us / 1000);
+            }
+        }
+        struct pollfd ready = {from, POLLIN, 0};
+        if (poll(&ready, 1, wait_ms) <= 0) continue;
+        const ssize_t n = read(from, lines + held, sizeof lines - held);
+        if (n <= 0) break;
+        held += (size_t)n;
+        const char *last = memrchr(lines, '\n', held);
+        if (last == NULL) continue;
+        const size_t whole = (size_t)(last - lines) + 1;
+        history_add(c->history, lines, whole);
+        memmove(lines, lines + whole, held - whole);
+        held -= whole;
+    }
+    int status;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    if (WIFEXITED(status) && WEXITSTATUS(status) != 0) {
+        fprintf(stderr, "the workload ended with %d\n", WEXITSTATUS(status));
+        c->bad++;
+    }
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static int run_workload(struct campaign *c, const char *const *environment, int64_t kill_after_us)
+{
+    int pipes[2];
+    if (pipe2(pipes, O_CLOEXEC) != 0) abort();
+    char released[24];
+    snprintf(released, sizeof released, "%" PRIu64, c->history->released);
+    setenv(RELEASED_ENV, released, 1);
+    const pid_t pid = workload_start(c->scenario, c->db, random_u64(&c->random), c->history->begun,
+                                     c->batch_count, pipes[1], environment);
+    close(pipes[1]);
+    const int died = listen_to(c, pid, pipes[0], kill_after_us < 0 ? -1 : now_us() + kill_after_us);
+    close(pipes[0]);
+    return died;
+}
+
+static void fresh_directory(struct campaign *c)
+{
+    scratch_remove(c->db);
+    memset(c->history, 0, sizeof *c->history);
+}
+
+/* How many calls and how long a whole life takes. */
+static void measure(struct campaign *c)
+{
+    char dir_env[128], count_env[160];
+    snprintf(dir_env, sizeof dir_env, "%s=%s", TRACE_DIR, c->db);
+    snprintf(count_env, sizeof count_env, "%s=%s", TRACE_COUNT_FILE, c->count_file);
+    const char *environment[] = {dir_env, count_env, NULL};
+    const int64_t start_us = now_us();
+    if (run_workload(c, environment, -1) != 0 || c->bad > 0) {
+        fprintf(stderr, "the workload does not even end by itself\n");
+        exit(2);
+    }
+    c->took_us = (uint64_t)(now_us() - start_us);
+    FILE *file = fopen(c->count_file, "r");
+    if (file == NULL || fscanf(file, "%" SCNu64, &c->calls) != 1 || c->calls == 0) {
+        fprintf(stderr, "the recorder counted nothing\n");
+        exit(2);
+    }
+    fclose(file);
+    if (!verify_apart(c->scenario, c->db, c->history, true, SECONDS_MAX)) {
+        fprintf(stderr, "and this without a kill\n");
+        exit(2);
+    }
+    fresh_directory(c);
+}
+
+static bool kill_once(struct campaign *c)
+{
+    static const char *const ways[] = {"before", "after", "torn"};
+    char dir_env[128], at_env[64], how_env[64], words[96];
+    snprintf(dir_env, sizeof dir_env, "%s=%s", TRACE_DIR, c->db);
+    const char *environment[] = {dir_env, NULL, NULL, NULL, NULL};
+    size_t n = 1;
+    int64_t kill_after_us = -1;
+    if (random_below(&c->random, 2) == 0) {
+        kill_after_us = (int64_t)random_below(&c->random, c->took_us);
+        snprintf(words, sizeof words, "after %" PRId64 " us", kill_after_us);
+    } else {
+        /* Half of them early: the start is short and matters. */
+        const uint64_t reach = random_below(&c->random, 2) == 0 ? 60 : c->calls;
+        const uint64_t at = 1 + random_below(&c->random, reach < c->calls ? reach : c->calls);
+        const char *how = ways[random_below(&c->random, 3)];
+        snprintf(at_env, sizeof at_env, "%s=%" PRIu64, TRACE_KILL_AT, at);
+        snprintf(how_env, sizeof how_env, "%s=%s", TRACE_KILL_HOW, how);
+        snprintf(words, sizeof words, "%s call %" PRIu64, how, at);
+        environment[n++] = at_env;
+        environment[n++] = how_env;
+    }
+    if (random_below(&c->random, 2) == 0) environment[n] = "PHUSA_CRASH_BACKGROUND=1";
+    if (run_workload(c, environment, kill_after_us) == SIGKILL)
+        c->killed++;
+    else
+        c->survived++;
+    const bool ok =
+        verify_apart(c->scenario, c->db, c->history, random_below(&c->random, 4) == 0, SECONDS_MAX);
+    if (!ok && !c->expect_loss) fprintf(stderr, "after a kill %s\n", words);
+    return ok;
+}
+
+int main(int argc, char **argv)
+{
+    workload_main(argc, argv);
+    struct campaign c = {
+        .scenario = scenario_find(option(argc, argv, "--scenario", "db")),
+        .kill_count = strtoull(option(argc, argv, "--kills", "200"), NULL, 0),
+        .batch_count = strtoull(option(argc, argv, "--batches", "60"), NULL, 0),
+        .expect_loss = has_option(argc, argv, "--expect-loss"),
+    };
+    const char *given = option(argc, argv, "--seed", getenv("PHUSA_SEED"));
+    const uint64_t seed = given == NULL ? (uint64_t)time(NULL) : strtoull(given, NULL, 0);
+    c.random = random_from(seed);
+    c.history =
+        mmap(NULL, sizeof *c.history, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (c.history == MAP_FAILED) return 2;
+    scratch_make(c.dir);
+    snprintf(c.db, sizeof c.db, "%s/db", c.dir);
+    snprintf(c.count_file, sizeof c.count_file, "%s/calls", c.dir);
+    printf("kill %s: PHUSA_SEED=%" PRIu64 "\n", c.scenario->name, seed);
+    fflush(stdout);
+    const int64_t start_us = now_us();
+    measure(&c);
+    uint64_t lives = 0, good = 0;
+    while (c.killed < c.kill_count && c.survived <= 2 * c.kill_count && c.bad < BAD_MAX) {
+        const uint64_t killed_before = c.killed;
+        const bool ok = kill_once(&c);
+        good += ok && c.killed > killed_before;
+        c.bad += !ok;
+        if (!ok || ++lives >= LIVES_MAX || c.history->begun > BATCHES_MAX / 2) {
+            fresh_directory(&c);
+            lives = 0;
+        }
+    }
+    scratch_remove(c.dir);
+    printf("kill %s: %" PRIu64 " kills, %" PRIu64 " lives that ended by themselves, %" PRIu64
+           " calls a life, %.1f s\n",
+           c.scenario->name, c.killed, c.survived, c.calls, (double)(now_us() - start_us) / 1e6);
+    if (c.expect_loss) {
+        printf("kill %s, control that acknowledges too early: %" PRIu64
+               " kills lost something, as they must\n",
+               c.scenario->name, c.bad);
+        printf("%d passed, %d failed\n", c.bad > 0, c.bad == 0);
+        return c.bad == 0;
+    }
+    printf("%" PRIu64 " passed, %" PRIu64 " failed\n", good, c.bad);
+    return c.bad > 0;
+}
