@@ -4,6 +4,7 @@
 #   make demo       build, start a scratch server, load simulated rivers and figures, ask five questions
 #   make test       build and run every test (under 5 minutes on 2 cores)
 #   make test-unit  the Criterion tests only;  M=codec  runs those of one folder
+#   make test-crash kill -9 and power cuts, with their negative controls
 #   make asan       the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make tsan       the race tests (tests/stress) under ThreadSanitizer
 #   make fuzz       each fuzz target for FUZZ_SECONDS (60) with libFuzzer
@@ -136,6 +137,51 @@ tsan:
 run-stress: $(STRESS_BINS)
 	@set -e; for t in $(STRESS_BINS); do echo "== $$t"; TSAN_OPTIONS=halt_on_error=1 $$t; done
 
+# ---- crash tests: kill -9 and power cuts (tests/crash), each with a build that must fail it ----
+# The recorder is preloaded into the workload. The controls are the same programs with the engine's
+# own sources compiled so that syncs do nothing, or that a write is acknowledged before it is made.
+CRASH_STATES ?= 2000
+CRASH_KILLS ?= 200
+CRASH_BINS := $(addprefix $(B)/crash/,powerloss powerloss-nosync kill kill-ackearly)
+CRASH_COMMON := $(call obj,$(filter-out tests/crash/powerloss.c tests/crash/kill.c,\
+    $(sort $(wildcard tests/crash/*.c))))
+CONTROL_nosync := engine/wal/wal.c
+CONTROL_ackearly := $(sort $(wildcard engine/*.c))
+MACRO_nosync := -DPHUSA_TEST_NO_SYNC
+MACRO_ackearly := -DPHUSA_TEST_ACK_EARLY
+define control_rule
+$(B)/obj/control/$(1)/%.o: %.c
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(CFLAGS) $(MACRO_$(1)) $$(INC_engine) -MMD -MP -c $$< -o $$@
+endef
+$(foreach c,nosync ackearly,$(eval $(call control_rule,$(c))))
+control_obj = $(patsubst %.c,$(B)/obj/control/$(1)/%.o,$(CONTROL_$(1)))
+.SECONDARY: $(call control_obj,nosync) $(call control_obj,ackearly)
+$(B)/crash/powerloss-record.so: tests/support/powerloss/record.c tests/support/powerloss/trace.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CSTD) $(WARN) -O1 -shared $< -o $@
+$(B)/crash/powerloss: $(B)/obj/tests/crash/powerloss.o
+$(B)/crash/powerloss-nosync: $(B)/obj/tests/crash/powerloss.o $(call control_obj,nosync)
+$(B)/crash/kill: $(B)/obj/tests/crash/kill.o
+$(B)/crash/kill-ackearly: $(B)/obj/tests/crash/kill.o $(call control_obj,ackearly)
+$(CRASH_BINS): $(CRASH_COMMON) $(B)/libphusa.a | $(B)/crash/powerloss-record.so
+	$(Q)$(CC) $(LDFLAGS) $(filter %.o,$^) $(B)/libphusa.a $(ENGINE_LIBS) -o $@
+.PHONY: test-crash run-crash
+test-crash:
+	@$(MAKE) --no-print-directory VARIANT=$(if $(filter release,$(VARIANT)),debug,$(VARIANT)) run-crash
+run-crash: $(CRASH_BINS)
+	@status=0; : > $(B)/crash/log; \
+	for run in "powerloss --scenario wal --states $(CRASH_STATES)" \
+	    "powerloss --scenario db --states $(CRASH_STATES)" \
+	    "powerloss-nosync --scenario wal --states 100 --expect-loss" \
+	    "powerloss-nosync --scenario db --states 100 --expect-loss" \
+	    "kill --scenario wal --kills 50" "kill --scenario db --kills $(CRASH_KILLS)" \
+	    "kill-ackearly --scenario db --kills 40 --expect-loss"; do \
+	    $(B)/crash/$$run > $(B)/crash/out 2>&1 || status=1; \
+	    cat $(B)/crash/out; cat $(B)/crash/out >> $(B)/crash/log; done; \
+	awk '/^[0-9]+ passed, [0-9]+ failed$$/ { p += $$1; f += $$3 } \
+	    END { print "crash tests: " p " passed, " f + 0 " failed" }' $(B)/crash/log; exit $$status
+
 # ---- bench/micro/*.c, a program each, which may open one module ----
 MICRO_BINS := $(patsubst bench/micro/%.c,$(B)/bench/micro/%,$(sort $(wildcard bench/micro/*.c)))
 $(B)/obj/bench/micro/%.o: INC_bench += -Iengine
@@ -148,7 +194,7 @@ micro: $(MICRO_BINS)
 
 .PHONY: help format clean
 help:
-	@sed -n '3,18s/^# \{0,1\}//p' Makefile
+	@sed -n '3,19s/^# \{0,1\}//p' Makefile
 format:
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 clean:
