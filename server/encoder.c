@@ -1,48 +1,48 @@
-/* answer.c - what both forms share; see answer.h. */
-#include "answer.h"
+/* encoder.c - what both forms share; see encoder.h. */
+#include "encoder.h"
 #include "bounds.h"
 #include "json.h"
 
-void answer_init(struct answer *answer, const struct answer_options *options)
+void encoder_init(struct encoder *encoder, const struct encoder_options *options)
 {
-    *answer = (struct answer){.options = *options};
-    if (answer->options.chunk_rows == 0) answer->options.chunk_rows = CHUNK_ROWS_DEFAULT;
-    if (options->format == ANSWER_CSV && options->epoch_ns == 0) answer->options.epoch_ns = 1;
+    *encoder = (struct encoder){.options = *options};
+    if (encoder->options.chunk_rows == 0) encoder->options.chunk_rows = CHUNK_ROWS_DEFAULT;
+    if (options->format == ENCODER_CSV && options->epoch_ns == 0) encoder->options.epoch_ns = 1;
 }
 
-void answer_deinit(struct answer *answer)
+void encoder_deinit(struct encoder *encoder)
 {
-    outbuf_deinit(&answer->out);
-    outbuf_deinit(&answer->series);
-    outbuf_deinit(&answer->header);
-    outbuf_deinit(&answer->messages);
+    outbuf_deinit(&encoder->out);
+    outbuf_deinit(&encoder->series);
+    outbuf_deinit(&encoder->header);
+    outbuf_deinit(&encoder->messages);
 }
 
-struct phusa_sink answer_sink(struct answer *answer)
+struct phusa_sink encoder_sink(struct encoder *encoder)
 {
     struct phusa_sink sink =
-        answer->options.format == ANSWER_CSV ? answer_csv_sink : answer_json_sink;
-    sink.context = answer;
+        encoder->options.format == ENCODER_CSV ? encoder_csv_sink : encoder_json_sink;
+    sink.context = encoder;
     return sink;
 }
 
-void answer_end(struct answer *answer)
+void encoder_end(struct encoder *encoder)
 {
-    if (answer->options.format == ANSWER_JSON) answer_json_end(answer);
+    if (encoder->options.format == ENCODER_JSON) encoder_json_end(encoder);
 }
 
-phusa_status answer_check(struct answer *answer)
+phusa_status encoder_check(struct encoder *encoder)
 {
-    if (answer->out.bad || answer->series.bad || answer->header.bad || answer->messages.bad)
+    if (encoder->out.bad || encoder->series.bad || encoder->header.bad || encoder->messages.bad)
         return PHUSA_ENOMEM;
-    if (answer->out.size_bytes < ANSWER_BLOCK_BYTES || answer->full == NULL) return PHUSA_OK;
-    return answer->full(answer->context, &answer->out);
+    if (encoder->out.size_bytes < ANSWER_BLOCK_BYTES || encoder->full == NULL) return PHUSA_OK;
+    return encoder->full(encoder->context, &encoder->out);
 }
 
-void answer_error(struct outbuf *out, enum answer_format format, const char *text)
+void encoder_error(struct outbuf *out, enum encoder_format format, const char *text)
 {
     const struct phusa_text words = {text, strlen(text)};
-    if (format == ANSWER_JSON) {
+    if (format == ENCODER_JSON) {
         outbuf_str(out, "{\"error\":");
         json_string(out, words);
         outbuf_str(out, "}\n");
@@ -56,7 +56,7 @@ void answer_error(struct outbuf *out, enum answer_format format, const char *tex
     outbuf_str(out, "\"\n");
 }
 
-const char *answer_type(enum answer_format format)
+const char *encoder_type(enum encoder_format format)
 {
-    return format == ANSWER_CSV ? "text/csv" : "application/json";
+    return format == ENCODER_CSV ? "text/csv" : "application/json";
 }

@@ -1,5 +1,5 @@
 /*
- * answer.h - the rows of a query as text: InfluxDB 1.x's JSON or its CSV, written while they come.
+ * encoder.h - the rows of a query as text: InfluxDB 1.x's JSON or its CSV, written while they come.
  *
  * JSON, plain:    {"results":[{"statement_id":0,"series":[{"name","tags","columns","values"}],
  *                 "messages":[],"error":""}]}
@@ -11,23 +11,23 @@
  *
  * Threads  one at a time.
  */
-#ifndef PHUSAD_ANSWER_H
-#define PHUSAD_ANSWER_H
+#ifndef PHUSAD_ENCODER_H
+#define PHUSAD_ENCODER_H
 
 #include "outbuf.h"
 
-enum answer_format { ANSWER_JSON, ANSWER_CSV };
+enum encoder_format { ENCODER_JSON, ENCODER_CSV };
 
-struct answer_options {
-    enum answer_format format;
+struct encoder_options {
+    enum encoder_format format;
     bool pretty;
     bool chunked;
     uint64_t chunk_rows;
     int64_t epoch_ns; /* times as integers of this unit; 0: RFC 3339 (CSV: ns) */
 };
 
-struct answer {
-    struct answer_options options;
+struct encoder {
+    struct encoder_options options;
     struct outbuf out;
     /* Called when `out` has grown beyond ANSWER_BLOCK_BYTES; takes what is in it. A status other
      * than OK ends the query. */
@@ -49,20 +49,20 @@ struct answer {
     struct outbuf messages;
 };
 
-void answer_init(struct answer *answer, const struct answer_options *options);
-void answer_deinit(struct answer *answer);
-/* Where phusa_query() is to write. Its context is the answer. */
-struct phusa_sink answer_sink(struct answer *answer);
+void encoder_init(struct encoder *encoder, const struct encoder_options *options);
+void encoder_deinit(struct encoder *encoder);
+/* Where phusa_query() is to write. Its context is the encoder. */
+struct phusa_sink encoder_sink(struct encoder *encoder);
 /* Everything has come. */
-void answer_end(struct answer *answer);
+void encoder_end(struct encoder *encoder);
 /* What answers a request that is wrong as a whole; the text has no end of line. */
-void answer_error(struct outbuf *out, enum answer_format format, const char *text);
-const char *answer_type(enum answer_format format); /* Content-Type */
+void encoder_error(struct outbuf *out, enum encoder_format format, const char *text);
+const char *encoder_type(enum encoder_format format); /* Content-Type */
 
-/* Between answer.c and its two forms. */
-extern const struct phusa_sink answer_json_sink;
-extern const struct phusa_sink answer_csv_sink;
-void answer_json_end(struct answer *answer);
-phusa_status answer_check(struct answer *answer); /* `full` when it is time; PHUSA_ENOMEM */
+/* Between encoder.c and its two forms. */
+extern const struct phusa_sink encoder_json_sink;
+extern const struct phusa_sink encoder_csv_sink;
+void encoder_json_end(struct encoder *encoder);
+phusa_status encoder_check(struct encoder *encoder); /* `full` when it is time; PHUSA_ENOMEM */
 
 #endif

@@ -1,5 +1,6 @@
-/* answer_csv.c - answers as CSV; see answer.h. Cells are quoted where Go's encoding/csv quotes. */
-#include "answer.h"
+/* encoder_csv.c - answers as CSV; see encoder.h. Cells are quoted where Go's encoding/csv quotes.
+ */
+#include "encoder.h"
 #include "json.h"
 
 #include <math.h>
@@ -107,13 +108,13 @@ static void put_tag_text(struct outbuf *out, struct phusa_text text)
 
 static phusa_status statement_begin(void *context, unsigned statement)
 {
-    struct answer *answer = context;
-    answer->statement = statement;
-    answer->series_open = false; /* the first series of a statement has a header */
+    struct encoder *encoder = context;
+    encoder->statement = statement;
+    encoder->series_open = false; /* the first series of a statement has a header */
     return PHUSA_OK;
 }
 
-static void put_header(struct answer *answer, const struct phusa_series_header *header)
+static void put_header(struct encoder *encoder, const struct phusa_series_header *header)
 {
     struct outbuf line = {0};
     outbuf_str(&line, "name,tags");
@@ -122,13 +123,13 @@ static void put_header(struct answer *answer, const struct phusa_series_header *
         put_cell(&line, header->columns[i]);
     }
     outbuf_byte(&line, '\n');
-    struct outbuf *last = &answer->header;
+    struct outbuf *last = &encoder->header;
     const bool same = !line.bad && last->size_bytes == line.size_bytes &&
                       memcmp(last->bytes, line.bytes, line.size_bytes) == 0;
-    if (!same || !answer->series_open) {
-        if (last->size_bytes > 0) outbuf_byte(&answer->out, '\n');
-        outbuf_put(&answer->out, line.bytes, line.size_bytes);
-        if (line.bad) answer->out.bad = true;
+    if (!same || !encoder->series_open) {
+        if (last->size_bytes > 0) outbuf_byte(&encoder->out, '\n');
+        outbuf_put(&encoder->out, line.bytes, line.size_bytes);
+        if (line.bad) encoder->out.bad = true;
         outbuf_deinit(last);
         *last = line;
     } else {
@@ -138,8 +139,8 @@ static void put_header(struct answer *answer, const struct phusa_series_header *
 
 static phusa_status series_begin(void *context, const struct phusa_series_header *header)
 {
-    struct answer *answer = context;
-    put_header(answer, header);
+    struct encoder *encoder = context;
+    put_header(encoder, header);
     struct outbuf tags = {0};
     for (size_t i = 0; i < header->tag_count; i++) {
         if (i > 0) outbuf_byte(&tags, ',');
@@ -147,34 +148,34 @@ static phusa_status series_begin(void *context, const struct phusa_series_header
         outbuf_byte(&tags, '=');
         put_tag_text(&tags, header->tags[i].value);
     }
-    outbuf_clear(&answer->series);
-    put_cell(&answer->series, header->name);
-    outbuf_byte(&answer->series, ',');
-    put_cell(&answer->series, (struct phusa_text){tags.bytes, tags.size_bytes});
-    if (tags.bad) answer->series.bad = true;
+    outbuf_clear(&encoder->series);
+    put_cell(&encoder->series, header->name);
+    outbuf_byte(&encoder->series, ',');
+    put_cell(&encoder->series, (struct phusa_text){tags.bytes, tags.size_bytes});
+    if (tags.bad) encoder->series.bad = true;
     outbuf_deinit(&tags);
-    answer->series_open = true;
-    answer->has_time = header->has_time;
-    answer->column_count = header->column_count - header->has_time;
-    return answer_check(answer);
+    encoder->series_open = true;
+    encoder->has_time = header->has_time;
+    encoder->column_count = header->column_count - header->has_time;
+    return encoder_check(encoder);
 }
 
 static phusa_status rows(void *context, const struct phusa_rows *rows)
 {
-    struct answer *answer = context;
-    struct outbuf *out = &answer->out;
+    struct encoder *encoder = context;
+    struct outbuf *out = &encoder->out;
     for (size_t row = 0; row < rows->row_count; row++) {
-        outbuf_put(out, answer->series.bytes, answer->series.size_bytes);
-        if (answer->has_time) {
+        outbuf_put(out, encoder->series.bytes, encoder->series.size_bytes);
+        if (encoder->has_time) {
             outbuf_byte(out, ',');
-            json_int64(out, rows->times_ns[row] / answer->options.epoch_ns);
+            json_int64(out, rows->times_ns[row] / encoder->options.epoch_ns);
         }
-        for (size_t c = 0; c < answer->column_count; c++) {
+        for (size_t c = 0; c < encoder->column_count; c++) {
             outbuf_byte(out, ',');
             put_value(out, &rows->columns[c], row);
         }
         outbuf_byte(out, '\n');
-        const phusa_status status = answer_check(answer);
+        const phusa_status status = encoder_check(encoder);
         if (status != PHUSA_OK) return status;
     }
     return PHUSA_OK;
@@ -188,16 +189,16 @@ static phusa_status message(void *context, unsigned statement, const char *level
 static phusa_status statement_end(void *context, unsigned statement,
                                   const struct phusa_error *error)
 {
-    struct answer *answer = context;
+    struct encoder *encoder = context;
     if (error == NULL) return PHUSA_OK;
-    if (answer->header.size_bytes > 0) outbuf_byte(&answer->out, '\n');
-    outbuf_clear(&answer->header);
-    outbuf_str(&answer->header, "error\n");
-    answer_error(&answer->out, ANSWER_CSV, error->text);
-    return answer_check(answer);
+    if (encoder->header.size_bytes > 0) outbuf_byte(&encoder->out, '\n');
+    outbuf_clear(&encoder->header);
+    outbuf_str(&encoder->header, "error\n");
+    encoder_error(&encoder->out, ENCODER_CSV, error->text);
+    return encoder_check(encoder);
 }
 
-const struct phusa_sink answer_csv_sink = {
+const struct phusa_sink encoder_csv_sink = {
     .statement_begin = statement_begin,
     .series_begin = series_begin,
     .rows = rows,

@@ -2,7 +2,7 @@
  * query.c - GET and POST /query: InfluxQL on a worker, its answer streamed back with
  * back-pressure.
  *
- *   worker:  phusa_query() -> answer -> blocks of 64 KiB -> [ queue, at most 256 KiB ]
+ *   worker:  phusa_query() -> encoder -> blocks of 64 KiB -> [ queue, at most 256 KiB ]
  *   loop:                                                   [ queue ] -> socket, as it drains
  *
  * The worker waits while the queue is full; the loop takes from it only what the client reads. An
@@ -11,7 +11,7 @@
  * A job belongs to both: the loop frees it when the worker has ended (`finished`) and the exchange
  * has gone. A client that leaves sets `cancel`, which ends the query soon and the wait at once.
  */
-#include "answer.h"
+#include "encoder.h"
 #include "bounds.h"
 #include "clocks.h"
 #include "handlers.h"
@@ -43,8 +43,8 @@ struct job {
     size_t text_bytes;
     char *database, *policy;
     bool is_get;
-    struct answer answer;
-    struct phusa_sink inner;  /* the answer's */
+    struct encoder encoder;
+    struct phusa_sink inner;  /* the encoder's */
     struct gzip *gzip;        /* NULL: plain */
     struct phusa_text unread; /* statements not begun yet, for the warning */
 
@@ -68,7 +68,7 @@ static void job_free(struct job *job)
         free(block->bytes);
         free(block);
     }
-    answer_deinit(&job->answer);
+    encoder_deinit(&job->encoder);
     gzip_free(job->gzip);
     pthread_cond_destroy(&job->room);
     pthread_mutex_destroy(&job->mutex);
@@ -123,47 +123,47 @@ static phusa_status on_full(void *context, struct outbuf *out)
     return enqueue(context, out, false);
 }
 
-/* A sink around the answer's, which adds the warning about GET. */
+/* A sink around the encoder's, which adds the warning about GET. */
 static phusa_status on_statement_begin(void *context, unsigned statement)
 {
     struct job *job = context;
-    const phusa_status status = job->inner.statement_begin(&job->answer, statement);
+    const phusa_status status = job->inner.statement_begin(&job->encoder, statement);
     struct phusa_text text;
-    if (status != PHUSA_OK || !job->is_get || !statement_next(&job->unread, &text) ||
-        !statement_changes(text))
+    if (status != PHUSA_OK || !job->is_get || !next_statement(&job->unread, &text) ||
+        !changes_something(text))
         return status;
     char warning[512];
     const int shown = text.size_bytes > 300 ? 300 : (int)text.size_bytes;
     snprintf(warning, sizeof warning,
              "deprecated use of '%.*s' in a read only context, please use a POST request instead",
              shown, text.bytes);
-    return job->inner.message(&job->answer, statement, "warning", warning);
+    return job->inner.message(&job->encoder, statement, "warning", warning);
 }
 
 static phusa_status on_series_begin(void *context, const struct phusa_series_header *header)
 {
     struct job *job = context;
-    return job->inner.series_begin(&job->answer, header);
+    return job->inner.series_begin(&job->encoder, header);
 }
 
 static phusa_status on_rows(void *context, const struct phusa_rows *rows)
 {
     struct job *job = context;
-    return job->inner.rows(&job->answer, rows);
+    return job->inner.rows(&job->encoder, rows);
 }
 
 static phusa_status on_message(void *context, unsigned statement, const char *level,
                                const char *text)
 {
     struct job *job = context;
-    return job->inner.message(&job->answer, statement, level, text);
+    return job->inner.message(&job->encoder, statement, level, text);
 }
 
 static phusa_status on_statement_end(void *context, unsigned statement,
                                      const struct phusa_error *error)
 {
     struct job *job = context;
-    return job->inner.statement_end(&job->answer, statement, error);
+    return job->inner.statement_end(&job->encoder, statement, error);
 }
 
 static void job_run(struct work *work)
@@ -178,13 +178,13 @@ static void job_run(struct work *work)
                                       : phusa_query(job->loop->server->db, job->text,
                                                     job->text_bytes, &options, &sink, &error);
     if (status == PHUSA_OK) {
-        answer_end(&job->answer);
-        const bool small = job->first == NULL && job->answer.out.size_bytes < GZIP_BYTES_MIN;
+        encoder_end(&job->encoder);
+        const bool small = job->first == NULL && job->encoder.out.size_bytes < GZIP_BYTES_MIN;
         if (small && job->gzip != NULL) {
             gzip_free(job->gzip);
             job->gzip = NULL;
         }
-        status = enqueue(job, &job->answer.out, true);
+        status = enqueue(job, &job->encoder.out, true);
     }
     pthread_mutex_lock(&job->mutex);
     job->status = status;
@@ -198,7 +198,7 @@ static void job_run(struct work *work)
 
 static const char *type_of(const struct job *job)
 {
-    return answer_type(job->answer.options.format);
+    return encoder_type(job->encoder.options.format);
 }
 
 static void answer_failed(struct job *job)
@@ -228,7 +228,7 @@ static void answer_failed(struct job *job)
     }
     outbuf_str(&sentence, text);
     outbuf_byte(&sentence, '\0');
-    if (!sentence.bad) answer_error(&body, job->answer.options.format, sentence.bytes);
+    if (!sentence.bad) encoder_error(&body, job->encoder.options.format, sentence.bytes);
     if (sentence.bad || body.bad)
         exchange_error(job->exchange, 503, "no memory; try again later");
     else
@@ -358,12 +358,12 @@ static bool read_posted(struct exchange *exchange)
     return true;
 }
 
-static bool read_options(struct exchange *exchange, struct answer_options *options)
+static bool read_options(struct exchange *exchange, struct encoder_options *options)
 {
-    *options = (struct answer_options){0};
+    *options = (struct encoder_options){0};
     const struct phusa_text *accept = http_header_find(&exchange->head, "accept");
     if (http_list_has(accept, "text/csv") || http_list_has(accept, "application/csv"))
-        options->format = ANSWER_CSV;
+        options->format = ENCODER_CSV;
     const char *pretty = exchange_param(exchange, "pretty");
     const char *chunked = exchange_param(exchange, "chunked");
     options->pretty = pretty != NULL && strcmp(pretty, "true") == 0;
@@ -387,7 +387,7 @@ static char *copy(const char *text)
 }
 
 static struct job *job_create(struct exchange *exchange, const char *q,
-                              const struct answer_options *options)
+                              const struct encoder_options *options)
 {
     struct job *job = calloc(1, sizeof *job);
     if (job == NULL) return NULL;
@@ -406,10 +406,10 @@ static struct job *job_create(struct exchange *exchange, const char *q,
     job->database = copy(database);
     job->policy = copy(policy);
     job->is_get = exchange->head.verb == VERB_GET;
-    answer_init(&job->answer, options);
-    job->answer.full = on_full;
-    job->answer.context = job;
-    job->inner = answer_sink(&job->answer);
+    encoder_init(&job->encoder, options);
+    job->encoder.full = on_full;
+    job->encoder.context = job;
+    job->inner = encoder_sink(&job->encoder);
     if (exchange_wants_gzip(exchange)) job->gzip = gzip_create();
     if (job->text == NULL || (database != NULL && job->database == NULL) ||
         (policy != NULL && job->policy == NULL)) {
@@ -425,7 +425,7 @@ static void query_end(struct exchange *exchange)
         exchange_error(exchange, 400, "malformed parameters in the body");
         return;
     }
-    struct answer_options options;
+    struct encoder_options options;
     if (!read_options(exchange, &options)) return;
     const char *q = exchange_param(exchange, "q");
     if (q == NULL) {

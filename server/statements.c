@@ -29,7 +29,7 @@ static const char *skip_quoted(const char *p, const char *end)
     return p;
 }
 
-bool statement_next(struct phusa_text *text, struct phusa_text *statement)
+bool next_statement(struct phusa_text *text, struct phusa_text *statement)
 {
     const char *p = text->bytes;
     const char *end = p + text->size_bytes;
@@ -55,7 +55,7 @@ bool statement_next(struct phusa_text *text, struct phusa_text *statement)
     return true;
 }
 
-bool statement_changes(struct phusa_text statement)
+bool changes_something(struct phusa_text statement)
 {
     static const char *const words[] = {"create", "drop", "delete", "alter", "grant",
                                         "revoke", "kill", "set",    "insert"};

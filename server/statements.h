@@ -12,7 +12,7 @@
 
 /* Take the next statement off *text, without spaces around it; empty ones are passed over.
  * false: there is none left. */
-bool statement_next(struct phusa_text *text, struct phusa_text *statement);
-bool statement_changes(struct phusa_text statement);
+bool next_statement(struct phusa_text *text, struct phusa_text *statement);
+bool changes_something(struct phusa_text statement);
 
 #endif
