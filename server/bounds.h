@@ -16,6 +16,8 @@
 /* One buffer per loop thread; a slice that is parsed before the next socket has its turn.
  * 128 KiB of line protocol are about a millisecond of parsing. */
 #define READ_BYTES              (128u << 10)
+/* Read from one socket before the others have their turn; libuv alone would take 32 buffers. */
+#define TURN_READ_BYTES         (512u << 10)
 #define PAUSED_INPUT_BYTES      (64u << 10) /* read ahead of a request that is still being answered */
 #define WRITE_HIGH_BYTES        (256u << 10) /* waiting to be sent: above this, produce no more */
 #define WRITE_LOW_BYTES         (64u << 10)  /* ... until it is below this */
@@ -57,10 +59,11 @@
 #define LOOP_COUNT_MAX       64u
 
 /* -- the raw TCP door -- */
-#define TCP_BATCH_BYTES       (256u << 10)
-#define TCP_BATCH_MS          2
-#define TCP_OUTPUT_BYTES_MAX  (256u << 10) /* answers that a client does not fetch: it is cut */
-#define TCP_COMMENT_BYTES_MAX 1024u
+#define TCP_BATCH_BYTES        (256u << 10)
+#define TCP_BATCH_REFUSALS_MAX 500u /* ... and PHUSA_REFUSALS_MAX is never reached */
+#define TCP_BATCH_MS           2
+#define TCP_OUTPUT_BYTES_MAX   (256u << 10) /* answers that a client does not fetch: it is cut */
+#define TCP_COMMENT_BYTES_MAX  1024u
 
 /* -- log -- */
 #define LOG_PER_MINUTE_MAX 10u /* of one kind of message; then a summary */

@@ -99,16 +99,36 @@ static void note(cyaml_log_t level, void *context, const char *format, va_list a
 }
 
 struct source {
-    const char *where; /* "the command line" or a file */
+    const char *where; /* "command line" or a file */
+    bool is_file;
     char *error;
     size_t error_bytes;
 };
 
+/* The line of a file on which a key stands, as ":3", for messages about its value. */
+static void put_line(const struct source *source, const char *name, char out[16])
+{
+    out[0] = '\0';
+    FILE *file = source->is_file ? fopen(source->where, "r") : NULL;
+    if (file == NULL) return;
+    char line[4200];
+    const size_t size = strlen(name);
+    for (unsigned number = 1; fgets(line, sizeof line, file) != NULL; number++) {
+        const char *start = line + strspn(line, " \t\"'");
+        if (strncmp(start, name, size) != 0 || strchr(":\"' ", start[size]) == NULL) continue;
+        snprintf(out, 16, ":%u", number);
+        break;
+    }
+    fclose(file);
+}
+
 static bool complain(const struct source *source, const char *name, const char *value,
                      const char *wanted)
 {
-    snprintf(source->error, source->error_bytes, "%s: %s: '%s' is not %s", source->where, name,
-             value, wanted);
+    char line[16];
+    put_line(source, name, line);
+    snprintf(source->error, source->error_bytes, "%s%s: %s: '%s' is not %s", source->where, line,
+             name, value, wanted);
     return false;
 }
 
@@ -125,8 +145,10 @@ static bool set_number(const struct source *source, const char *name, uint64_t v
                        uint64_t max, uint64_t *out)
 {
     if (value < min || value > max) {
-        snprintf(source->error, source->error_bytes, "%s: %s: %llu is not between %llu and %llu",
-                 source->where, name, (unsigned long long)value, (unsigned long long)min,
+        char line[16];
+        put_line(source, name, line);
+        snprintf(source->error, source->error_bytes, "%s%s: %s: %llu is not between %llu and %llu",
+                 source->where, line, name, (unsigned long long)value, (unsigned long long)min,
                  (unsigned long long)max);
         return false;
     }
@@ -238,6 +260,18 @@ static bool apply_file(struct config *config, const struct source *source, const
     return true;
 }
 
+/* libcyaml gives the place of the mapping around a key that it does not know; we look for its own.
+ */
+static bool complain_key(const struct source *source, const char *notes)
+{
+    char key[100] = "", line[16] = "";
+    const char *found = strstr(notes, "key: ");
+    if (found != NULL && sscanf(found + 5, "%99s", key) == 1) put_line(source, key, line);
+    snprintf(source->error, source->error_bytes, "%s%s: '%s' is not a setting", source->where, line,
+             key);
+    return false;
+}
+
 static bool read_file(struct config *config, const char *path, char *error, size_t error_bytes)
 {
     struct notes notes = {""};
@@ -251,12 +285,13 @@ static bool read_file(struct config *config, const char *path, char *error, size
     struct file *file = NULL;
     const cyaml_err_t outcome =
         cyaml_load_file(path, &reader, &file_schema, (cyaml_data_t **)&file, NULL);
+    const struct source source = {path, true, error, error_bytes};
+    if (outcome == CYAML_ERR_INVALID_KEY) return complain_key(&source, notes.text);
     if (outcome != CYAML_OK) {
         snprintf(error, error_bytes, "%s: %s%s%s", path, cyaml_strerror(outcome),
                  notes.text[0] == '\0' ? "" : ": ", notes.text);
         return false;
     }
-    const struct source source = {path, error, error_bytes};
     const bool good = apply_file(config, &source, file);
     cyaml_free(&reader, &file_schema, file, 0);
     return good;
@@ -321,7 +356,7 @@ static enum config_outcome apply_option(struct config *config, const struct sour
 static enum config_outcome walk(struct config *config, int argc, char **argv, const char **file,
                                 char *error, size_t error_bytes)
 {
-    const struct source source = {"command line", error, error_bytes};
+    const struct source source = {"command line", false, error, error_bytes};
     opterr = 0;
     optind = 1;
     int code, index = 0;

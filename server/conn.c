@@ -206,7 +206,7 @@ static void settle(struct conn *conn)
     if (conn->hold == HOLD_YIELD) loop_turn_again(conn->loop);
     const bool wants = conn->hold == HOLD_NONE ||
                        (conn->hold == HOLD_WAIT && conn->input.size_bytes < PAUSED_INPUT_BYTES);
-    if (wants && !conn->eof)
+    if (wants && !conn->eof && !conn->resting)
         read_start(conn);
     else
         read_stop(conn);
@@ -229,7 +229,13 @@ void conn_resume(struct conn *conn)
 
 void conn_turn(struct conn *conn)
 {
-    if (conn->state == CONN_OPEN && conn->hold == HOLD_YIELD) conn_resume(conn);
+    if (conn->state != CONN_OPEN) return;
+    const bool rested = conn->resting;
+    conn->resting = false;
+    if (conn->hold == HOLD_YIELD)
+        conn_resume(conn);
+    else if (rested)
+        settle(conn);
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested_bytes, uv_buf_t *buffer)
@@ -253,6 +259,20 @@ static void drop_input(struct conn *conn, ssize_t size)
     }
 }
 
+/* Enough for this turn of the loop? */
+static void count_read(struct conn *conn, size_t size_bytes)
+{
+    if (conn->turn != conn->loop->turn_count) {
+        conn->turn = conn->loop->turn_count;
+        conn->turn_bytes = 0;
+    }
+    conn->turn_bytes += size_bytes;
+    if (conn->turn_bytes < TURN_READ_BYTES) return;
+    conn->resting = true;
+    read_stop(conn);
+    loop_turn_again(conn->loop);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
 {
     struct conn *conn = stream->data;
@@ -272,6 +292,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
         conn_close(conn);
         return;
     }
+    count_read(conn, (size_t)size);
     if (conn->input.size_bytes > 0 || conn->hold != HOLD_NONE) {
         outbuf_put(&conn->input, buffer->base, (size_t)size);
         pump(conn);

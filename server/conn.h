@@ -56,6 +56,9 @@ struct conn {
     struct outbuf input;  /* not yet used; empty and without memory on an idle connection */
     struct outbuf output; /* not yet handed to the socket */
     size_t flying_bytes;  /* handed to the socket, not yet sent */
+    uint64_t turn;        /* of the loop, in which */
+    size_t turn_bytes;    /* so much was read */
+    bool resting;         /* until the next turn */
     size_t dropped_bytes; /* while lingering */
     int64_t progress_ns;  /* when output last moved */
     int64_t deadline_ns;  /* 0: none */
@@ -85,7 +88,7 @@ void conn_alarm(struct conn *conn, int64_t after_ns);
 
 /* The loop's clockwork. */
 void conn_tick(struct conn *conn, int64_t now_ns);
-void conn_turn(struct conn *conn); /* after a HOLD_YIELD */
+void conn_turn(struct conn *conn); /* for those that yielded or rest */
 void conn_ring(struct conn *conn); /* its alarm has run down */
 
 #endif

@@ -225,6 +225,12 @@ static void on_turn(uv_idle_t *turn)
     }
 }
 
+static void on_count(uv_check_t *count)
+{
+    struct loop *loop = count->data;
+    loop->turn_count++;
+}
+
 void loop_turn_again(struct loop *loop)
 {
     uv_idle_start(&loop->turn, on_turn);
@@ -238,6 +244,7 @@ static void close_all(struct loop *loop)
         (uv_handle_t *)&loop->http_listener, (uv_handle_t *)&loop->tcp_listener,
         (uv_handle_t *)&loop->wake,          (uv_handle_t *)&loop->tick,
         (uv_handle_t *)&loop->alarm,         (uv_handle_t *)&loop->turn,
+        (uv_handle_t *)&loop->count,
     };
     for (size_t i = 0; i < sizeof handles / sizeof *handles; i++)
         if (!uv_is_closing(handles[i])) uv_close(handles[i], NULL);
@@ -286,10 +293,13 @@ bool loop_init(struct loop *loop, struct server *server, char *error, size_t err
     uv_timer_init(&loop->uv, &loop->tick);
     uv_timer_init(&loop->uv, &loop->alarm);
     uv_idle_init(&loop->uv, &loop->turn);
-    loop->wake.data = loop->tick.data = loop->alarm.data = loop->turn.data = loop;
+    uv_check_init(&loop->uv, &loop->count);
+    loop->wake.data = loop->tick.data = loop->alarm.data = loop->turn.data = loop->count.data =
+        loop;
 
     uv_tcp_init(&loop->uv, &loop->http_listener);
     uv_tcp_init(&loop->uv, &loop->tcp_listener);
+    uv_check_start(&loop->count, on_count);
     if (listen_at(loop, &loop->http_listener, &server->http_bind, on_http, error, error_bytes) &&
         listen_at(loop, &loop->tcp_listener, &server->tcp_bind, on_tcp, error, error_bytes) &&
         uv_timer_start(&loop->tick, on_tick, TICK_MS, TICK_MS) == 0)

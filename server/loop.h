@@ -34,7 +34,9 @@ struct loop {
     uv_async_t wake;
     uv_timer_t tick;  /* deadlines, every TICK_MS */
     uv_timer_t alarm; /* the soonest of conn->alarm_ns */
-    uv_idle_t turn;   /* runs while somebody has yielded */
+    uv_idle_t turn;   /* runs while somebody has yielded or rests */
+    uv_check_t count; /* counts the turns */
+    uint64_t turn_count;
 
     pthread_mutex_t mail_mutex;
     struct mail *mail_first; /* under mail_mutex */

@@ -33,10 +33,10 @@ struct raw {
     bool switching;  /* a comment named another database or policy */
     bool told_no_db; /* once is enough */
     bool flying;
-    bool ending;         /* after this batch, close */
-    bool last_fed;       /* the unfinished line at the end of input was ended */
-    uint64_t line_base;  /* lines before this batch was created */
-    uint64_t line_acked; /* reported so far */
+    bool ending;        /* after this batch, close */
+    bool last_fed;      /* the unfinished line at the end of input was ended */
+    uint64_t line_base; /* lines before this batch was created */
+    uint64_t line_done; /* durable or refused */
     uint64_t line_flying;
     /* From the engine's thread, read after the mail. */
     phusa_status status;
@@ -195,10 +195,10 @@ static void report(struct raw *raw)
         say_error(raw, raw->line_flying, 0, more);
     }
     atomic_fetch_add(&counters->tcp_lines_refused, refused);
-    atomic_fetch_add(&counters->tcp_lines, raw->line_flying - raw->line_acked);
-    if (raw->acks && raw->line_flying > raw->line_acked)
+    atomic_fetch_add(&counters->tcp_lines, raw->line_flying - raw->line_done);
+    if (raw->acks && (refused > 0 || phusa_batch_points(raw->batch) > 0))
         outbuf_print(conn_output(raw->conn), "ack %llu\n", (unsigned long long)raw->line_flying);
-    raw->line_acked = raw->line_flying;
+    raw->line_done = raw->line_flying;
     phusa_batch_clear(raw->batch);
 }
 
@@ -206,7 +206,7 @@ static void fail(struct raw *raw, phusa_status status, const char *text)
 {
     char words[PHUSA_ERROR_TEXT_BYTES + 80];
     snprintf(words, sizeof words, "lines after %llu were not stored: %s",
-             (unsigned long long)raw->line_acked,
+             (unsigned long long)raw->line_done,
              text[0] != '\0' ? text : phusa_status_text(status));
     say_error(raw, raw->line_flying, 0, words);
     logger_write(raw->loop->server->logger, PHUSA_LOG_WARN, "tcp_write_failed",
@@ -307,9 +307,19 @@ static size_t take_bare(struct raw *raw, const char *bytes, size_t size_bytes)
     return used;
 }
 
+/* Under load the alarm comes late, behind the reading of sockets: look at the clock too. */
+static bool is_due(const struct raw *raw)
+{
+    const struct phusa_refusal *list;
+    size_t kept;
+    return phusa_batch_bytes(raw->batch) >= TCP_BATCH_BYTES ||
+           phusa_batch_refused(raw->batch, &list, &kept) >= TCP_BATCH_REFUSALS_MAX ||
+           (raw->conn->alarm_ns != 0 && monotonic_ns() > raw->conn->alarm_ns);
+}
+
 static size_t take_lines(struct raw *raw, const char *bytes, size_t size_bytes)
 {
-    if (phusa_batch_bytes(raw->batch) >= TCP_BATCH_BYTES) {
+    if (is_due(raw)) {
         submit(raw);
         return 0;
     }
@@ -370,7 +380,7 @@ static size_t tcp_input(struct conn *conn, const char *bytes, size_t size_bytes)
     if (raw->switching) switch_batch(raw);
     if (conn->eof)
         end_input(raw);
-    else if (raw->batch != NULL && conn->alarm_ns == 0 && lines_so_far(raw) > raw->line_acked)
+    else if (raw->batch != NULL && conn->alarm_ns == 0 && lines_so_far(raw) > raw->line_done)
         conn_alarm(conn, TCP_BATCH_MS * MILLISECOND_NS);
     return used;
 }
