@@ -29,6 +29,11 @@ static wide floor_divide(wide a, wide b)
     return a / b - (a % b < 0);
 }
 
+static int64_t floor_quotient(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+
 static int64_t floor_remainder(int64_t a, int64_t b)
 {
     const int64_t r = a % b;
@@ -93,8 +98,7 @@ struct span {
 
 static struct span span_at(const struct window_spec *spec, int64_t time_ns)
 {
-    const int64_t s = (int64_t)floor_divide(time_ns, NS_PER_S);
-    const struct zone_span z = zone_span_at(spec->zone, s);
+    const struct zone_span z = zone_span_at(spec->zone, floor_quotient(time_ns, NS_PER_S));
     return (struct span){(wide)z.start_s * NS_PER_S, (wide)z.end_s * NS_PER_S,
                          z.offset_s * NS_PER_S};
 }
@@ -128,6 +132,17 @@ static wide clock_end(const struct window_spec *spec, int64_t time_ns)
     }
 }
 
+/* The window after `window`, if the clock is not changed from the start of that to the end of this.
+ * Then window->end_ns is a line of the grid. */
+static bool clock_next(const struct window_spec *spec, struct window *window)
+{
+    const struct span span = span_at(spec, window->end_ns);
+    const wide end = (wide)window->end_ns + spec->every.ns;
+    if (window->start_ns < span.start_ns || end >= span.end_ns) return false;
+    *window = (struct window){window->end_ns, cut(end)};
+    return true;
+}
+
 static struct window clock_window(const struct window_spec *spec, int64_t time_ns)
 {
     return (struct window){cut(clock_start(spec, time_ns)), cut(clock_end(spec, time_ns))};
@@ -158,51 +173,56 @@ static uint64_t clock_starts(const struct window_spec *spec, int64_t first_ns, i
 
 /* ---- dates ------------------------------------------------------------ */
 
+static bool by_weeks(const struct window_spec *spec)
+{
+    return spec->every.ns % NS_PER_WEEK == 0;
+}
+
 /* Where the n-th window begins. */
 static wide date_start(const struct window_spec *spec, int64_t n)
 {
     int64_t days;
-    if (spec->every.months > 0) {
+    if (spec->every.months > 0)
         days = civil_days_of_month(n * spec->every.months + spec->offset.months);
-    } else {
-        days = n * (spec->every.ns / NS_PER_DAY);
-        if (spec->every.ns % NS_PER_WEEK == 0) days += MONDAY_DAYS;
-    }
-    const wide local_ns = (wide)days * NS_PER_DAY + spec->offset.ns;
-    const int64_t local_s = (int64_t)floor_divide(local_ns, NS_PER_S);
+    else
+        days = n * (spec->every.ns / NS_PER_DAY) + (by_weeks(spec) ? MONDAY_DAYS : 0);
+    const int64_t local_s = days * S_PER_DAY + floor_quotient(spec->offset.ns, NS_PER_S);
+    const int64_t rest_ns = floor_remainder(spec->offset.ns, NS_PER_S);
     const int64_t utc_s = zone_local_to_utc(spec->zone, local_s);
-    const wide utc_ns = (wide)utc_s * NS_PER_S;
     /* Where the clock jumped over local_s, it jumped over its fraction too. */
-    if (utc_s + zone_offset_at(spec->zone, utc_s) != local_s) return utc_ns;
-    return utc_ns + (local_ns - (wide)local_s * NS_PER_S);
+    if (rest_ns != 0 && utc_s + zone_offset_at(spec->zone, utc_s) != local_s)
+        return (wide)utc_s * NS_PER_S;
+    return (wide)utc_s * NS_PER_S + rest_ns;
 }
 
-/* The number of the window that contains a time. */
+/* The number of the window that contains a time, by the date that the clock shows. */
 static int64_t date_number(const struct window_spec *spec, int64_t time_ns)
 {
-    const wide local_ns = (wide)time_ns + span_at(spec, time_ns).offset_ns - spec->offset.ns;
-    const int64_t days = (int64_t)floor_divide(local_ns, NS_PER_DAY);
-    int64_t n;
-    if (spec->every.months > 0) {
-        const int64_t month = civil_month_of_days(days) - spec->offset.months;
-        n = (int64_t)floor_divide(month, spec->every.months);
-    } else {
-        const int64_t monday = spec->every.ns % NS_PER_WEEK == 0 ? MONDAY_DAYS : 0;
-        n = (int64_t)floor_divide(days - monday, spec->every.ns / NS_PER_DAY);
-    }
-    /* Where a clock shows a date twice, its second showing belongs to the date after; and an
-     * offset of days is more months in February than in March. */
-    while (date_start(spec, n + 1) <= time_ns)
-        n++;
-    while (date_start(spec, n) > time_ns)
-        n--;
-    return n;
+    const int64_t utc_s = floor_quotient(time_ns, NS_PER_S);
+    int64_t local_s = utc_s + zone_offset_at(spec->zone, utc_s);
+    local_s -= floor_quotient(spec->offset.ns, NS_PER_S);
+    if (floor_remainder(time_ns, NS_PER_S) < floor_remainder(spec->offset.ns, NS_PER_S)) local_s--;
+    const int64_t days = floor_quotient(local_s, S_PER_DAY);
+    if (spec->every.months > 0)
+        return floor_quotient(civil_month_of_days(days) - spec->offset.months, spec->every.months);
+    return floor_quotient(days - (by_weeks(spec) ? MONDAY_DAYS : 0), spec->every.ns / NS_PER_DAY);
 }
 
 static struct window date_window(const struct window_spec *spec, int64_t time_ns)
 {
-    const int64_t n = date_number(spec, time_ns);
-    return (struct window){cut(date_start(spec, n)), cut(date_start(spec, n + 1))};
+    int64_t n = date_number(spec, time_ns);
+    wide start = date_start(spec, n), end = date_start(spec, n + 1);
+    /* Where a clock shows a date twice, its second showing belongs to the date after; and an
+     * offset of days is more months in February than in March. */
+    for (; end <= time_ns; n++) {
+        start = end;
+        end = date_start(spec, n + 2);
+    }
+    for (; start > time_ns; n--) {
+        end = start;
+        start = date_start(spec, n - 1);
+    }
+    return (struct window){cut(start), cut(end)};
 }
 
 /* ---- all -------------------------------------------------------------- */
@@ -220,7 +240,7 @@ bool window_next(const struct window_spec *spec, struct window *window)
     if (by_grid(spec) && window->end_ns != INT64_MIN) {
         const wide end = (wide)window->end_ns + spec->every.ns;
         *window = (struct window){window->end_ns, cut(end)};
-    } else {
+    } else if (by_days(spec) || !clock_next(spec, window)) {
         *window = window_at(spec, window->end_ns);
     }
     return true;
