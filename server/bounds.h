@@ -22,10 +22,12 @@
 #define WRITE_HIGH_BYTES        (256u << 10) /* waiting to be sent: above this, produce no more */
 #define WRITE_LOW_BYTES         (64u << 10)  /* ... until it is below this */
 #define LINGER_BYTES_MAX        (4u << 20) /* read and dropped after an early refusal, so that the */
-#define LINGER_NS               (2 * SECOND_NS)  /* client sees the answer and not a reset */
-#define WRITE_STALL_NS          (30 * SECOND_NS) /* a client that takes nothing for so long is cut */
-#define TICK_MS                 250              /* how exact the deadlines are */
-#define STOP_NS                 (4 * SECOND_NS)  /* for requests in flight, of the 5 s promised */
+#define LINGER_NS               (2 * SECOND_NS) /* client sees the answer and not a reset */
+#define WRITE_STALL_NS_DEFAULT                                                    \
+    (30 * SECOND_NS)            /* a client that takes nothing for so long is cut \
+                                 */
+#define TICK_MS 250             /* how exact the deadlines are */
+#define STOP_NS (4 * SECOND_NS) /* for requests in flight, of the 5 s promised */
 
 /* -- HTTP requests -- */
 #define HEAD_BYTES_MAX         (64u << 10)
@@ -38,10 +40,10 @@
 #define INFLATE_RATIO_FREE     (1u << 20)          /* below this size the ratio does not matter */
 #define DRAIN_BYTES_MAX        (256u << 10) /* of a body that nobody wants: read over, or close */
 #define FORM_BYTES_MAX         ((1u << 20) + (64u << 10)) /* a statement of 1 MiB and its wrapping */
-#define HEAD_NS                (10 * SECOND_NS)
-#define BODY_IDLE_NS           (30 * SECOND_NS)
-#define KEEP_ALIVE_NS          (120 * SECOND_NS)
-#define BUSY_NS                (5 * SECOND_NS) /* back-pressure before a 503 */
+#define HEAD_NS_DEFAULT        (10 * SECOND_NS)
+#define BODY_IDLE_NS_DEFAULT   (30 * SECOND_NS)
+#define KEEP_ALIVE_NS_DEFAULT  (120 * SECOND_NS)
+#define BUSY_NS_DEFAULT        (5 * SECOND_NS) /* back-pressure before a 503 */
 #define BUSY_RETRY_MS          5
 #define ERROR_HEADER_BYTES_MAX 512u
 

@@ -387,6 +387,8 @@ void config_defaults(struct config *config)
         .query_threads = WORKER_COUNT_DEFAULT,
         .query_seconds_max = 30,
         .open_files_max = 256,
+        .deadlines = {HEAD_NS_DEFAULT, BODY_IDLE_NS_DEFAULT, KEEP_ALIVE_NS_DEFAULT,
+                      WRITE_STALL_NS_DEFAULT, BUSY_NS_DEFAULT},
     };
 }
 

@@ -27,6 +27,15 @@ struct address {
     bool off;
 };
 
+/* Tests shorten them; there is no option for them. The defaults are in bounds.h. */
+struct deadlines {
+    int64_t head_ns;        /* from its first byte to its last */
+    int64_t body_idle_ns;   /* between two pieces of a body */
+    int64_t keep_alive_ns;  /* between two requests */
+    int64_t write_stall_ns; /* of a client that takes none of its answer */
+    int64_t busy_ns;        /* of back-pressure before a 503 */
+};
+
 struct config {
     char *data_dir;
     struct address http_bind;
@@ -40,6 +49,7 @@ struct config {
     uint64_t query_bytes_max;
     unsigned query_seconds_max;
     unsigned open_files_max;
+    struct deadlines deadlines;
 };
 
 enum config_outcome { CONFIG_RUN, CONFIG_HELP, CONFIG_VERSION, CONFIG_BAD };

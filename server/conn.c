@@ -320,7 +320,8 @@ static void read_start(struct conn *conn)
 void conn_tick(struct conn *conn, int64_t now_ns)
 {
     if (conn->state == CONN_CLOSED) return;
-    if (conn->flying_bytes > 0 && now_ns - conn->progress_ns > WRITE_STALL_NS) {
+    if (conn->flying_bytes > 0 &&
+        now_ns - conn->progress_ns > conn->loop->server->config->deadlines.write_stall_ns) {
         conn_close(conn);
         return;
     }

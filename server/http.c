@@ -190,7 +190,7 @@ static bool split_target(struct http_head *head, struct phusa_text url)
         const size_t after = (size_t)(scheme_end - url.bytes) + 3;
         const char *slash = memchr(url.bytes + after, '/', url.size_bytes - after);
         if (slash == NULL) {
-            head->path = (struct phusa_text){"/", 1};
+            head->path = (struct phusa_text){url.bytes + after - 1, 1}; /* a '/', and in the head */
             return memchr(url.bytes, '?', url.size_bytes) == NULL;
         }
         url.size_bytes -= (size_t)(slash - url.bytes);
@@ -252,6 +252,7 @@ static enum http_outcome weigh(struct http_head *head, struct http_fault *fault)
     for (size_t i = 0; i < head->header_count; i++) {
         struct http_header *header = &head->headers[i];
         if (!is_token(header->name)) return refuse(fault, 400, "a malformed header name");
+        if (header->value.bytes == NULL) header->value.bytes = "";
         header->value = trim(header->value);
         if (text_is_nocase(header->name, "content-length")) {
             lengths++;
@@ -321,7 +322,7 @@ enum http_outcome http_head_parse(struct http_head *head, const char *bytes, siz
     const enum http_outcome found = find_end(bytes, size_bytes, scanned, &end_bytes, fault);
     if (found != HTTP_DONE) return found;
 
-    *head = (struct http_head){0};
+    *head = (struct http_head){.query = {"", 0}};
     struct gather gather = {.head = head};
     http_parser parser;
     http_parser_init(&parser, HTTP_REQUEST);

@@ -45,9 +45,14 @@ static void session_drop(struct session *session)
     exchange_free(exchange);
 }
 
-static int64_t after_ns(const struct conn *conn, int64_t ns)
+static const struct deadlines *deadlines(const struct conn *conn)
 {
-    return loop_now_ns(conn->loop) + ns;
+    return &conn->loop->server->config->deadlines;
+}
+
+static void set_deadline(struct conn *conn, int64_t ns)
+{
+    conn->deadline_ns = loop_now_ns(conn->loop) + ns;
 }
 
 /* ---- between requests ---- */
@@ -64,7 +69,7 @@ static void session_next(struct conn *conn)
     }
     session->scanned = 0;
     session->head_begun = false;
-    conn->deadline_ns = after_ns(conn, KEEP_ALIVE_NS);
+    set_deadline(conn, deadlines(conn)->keep_alive_ns);
     conn->hold = HOLD_NONE;
 }
 
@@ -106,8 +111,7 @@ static struct exchange *exchange_create(struct conn *conn, const struct http_hea
     if (exchange->head.query.size_bytes > 0) exchange->head.query.bytes += shift;
     for (size_t i = 0; i < head->header_count; i++) {
         exchange->head.headers[i].name.bytes += shift;
-        if (exchange->head.headers[i].value.bytes != NULL)
-            exchange->head.headers[i].value.bytes += shift;
+        if (head->headers[i].value.size_bytes > 0) exchange->head.headers[i].value.bytes += shift;
     }
     http_body_init(&exchange->body, head);
     exchange->close = !head->keep_alive;
@@ -174,7 +178,7 @@ static size_t take_head(struct conn *conn, const char *bytes, size_t size_bytes)
         refuse_head(conn, &fault);
         return size_bytes;
     case HTTP_MORE:
-        if (!session->head_begun) conn->deadline_ns = after_ns(conn, HEAD_NS);
+        if (!session->head_begun) set_deadline(conn, deadlines(conn)->head_ns);
         session->head_begun = true;
         return 0;
     case HTTP_DONE:
@@ -188,7 +192,7 @@ static size_t take_head(struct conn *conn, const char *bytes, size_t size_bytes)
     }
     session->exchange = exchange;
     session->stage = STAGE_BODY;
-    conn->deadline_ns = after_ns(conn, BODY_IDLE_NS);
+    set_deadline(conn, deadlines(conn)->body_idle_ns);
     exchange->body_ended = !head.chunked && head.content_length == 0;
     begin_request(exchange);
     /* Ask for the body only when none of it is here yet. */
@@ -263,7 +267,7 @@ static size_t take_body(struct conn *conn, const char *bytes, size_t size_bytes)
 {
     struct session *session = conn->session;
     struct exchange *exchange = session->exchange;
-    conn->deadline_ns = after_ns(conn, BODY_IDLE_NS);
+    set_deadline(conn, deadlines(conn)->body_idle_ns);
     size_t used;
     struct phusa_text slice;
     struct http_fault fault;
@@ -371,7 +375,7 @@ static bool serve_open(struct conn *conn)
     struct session *session = calloc(1, sizeof *session);
     if (session == NULL) return false;
     conn->session = session;
-    conn->deadline_ns = after_ns(conn, HEAD_NS);
+    set_deadline(conn, deadlines(conn)->head_ns);
     return true;
 }
 

@@ -10,7 +10,7 @@
  *        +-------------------------------------+
  *
  * While a batch flies or waits, the socket is not read: the client feels the back-pressure as a
- * slower read. After BUSY_NS of it, 503 with Retry-After.
+ * slower read. After 5 s of it, 503 with Retry-After.
  *
  * A struct write outlives its exchange when the client leaves while a batch flies.
  */
@@ -222,7 +222,7 @@ static bool submit(struct write *write)
         write->busy_since_ns = now_ns;
         atomic_fetch_add(&write->loop->server->counters.busy_waits, 1);
     }
-    if (now_ns - write->busy_since_ns > BUSY_NS) {
+    if (now_ns - write->busy_since_ns > write->loop->server->config->deadlines.busy_ns) {
         exchange_error(write->exchange, 503, "the disk does not keep up; try again later");
         return false;
     }

@@ -168,6 +168,15 @@ Test(http, a_head_says_what_it_holds)
     cr_assert_null(http_header_find(&head, "absent"));
 }
 
+Test(http, an_address_without_a_path_is_the_root)
+{
+    struct http_head head;
+    static const char text[] = "GET http://h HTTP/1.1\r\nHost: h\r\n\r\n";
+    cr_assert_eq(parse(text, sizeof text - 1, &head), 0);
+    cr_assert(text_is(head.path, "/"));
+    cr_assert(head.path.bytes > text && head.path.bytes < text + sizeof text);
+}
+
 Test(http, a_head_that_comes_byte_by_byte_is_the_same)
 {
     static const char text[] = "GET /a HTTP/1.1\r\nHost: x\r\nA: b\r\n\r\n";

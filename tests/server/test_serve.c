@@ -2,6 +2,7 @@
  * test_serve.c - the HTTP door as clients see it: routes, answers, keep-alive, pipelining, bodies
  * in every framing, limits, and what happens when one side leaves.
  */
+#include "gzip.h"
 #include "harness.h"
 
 #include <stdio.h>
@@ -548,6 +549,205 @@ Test(serve, a_write_whose_client_dies_in_the_middle_stores_nothing)
     usleep(300 * 1000);
     cr_assert_eq(ask(server, &reply, "GET /ping HTTP/1.1\r\n" HOST "\r\n"), 204);
     cr_assert_eq(fake_points(), 1);
+    harness_stop(server);
+}
+
+/* ---- slow clients ---- */
+
+static struct server *start_impatient(void)
+{
+    static struct config config;
+    config_defaults(&config);
+    static char dir[] = "/nowhere";
+    config.data_dir = dir;
+    config.http_bind.port = config.tcp_bind.port = 0;
+    config.deadlines.head_ns = config.deadlines.body_idle_ns = 300 * 1000000;
+    config.deadlines.keep_alive_ns = 600 * 1000000;
+    config.deadlines.write_stall_ns = 600 * 1000000;
+    return harness_start_with(&config);
+}
+
+Test(serve, a_head_that_drips_is_ended_though_it_never_pauses)
+{
+    struct server *server = start_impatient();
+    const int fd = http_connect(server);
+    say(fd, "GET /ping HTTP/1.1\r\nHost: x\r\n");
+    bool ended = false;
+    for (int i = 0; i < 100 && !ended; i++) {
+        ended = !try_say(fd, "A: b\r\n", 6);
+        usleep(50 * 1000);
+    }
+    cr_assert(ended);
+    close(fd);
+    harness_stop(server);
+}
+
+Test(serve, a_head_or_body_that_stops_is_answered_408)
+{
+    struct server *server = start_impatient();
+    struct reply reply = {0};
+    int fd = http_connect(server);
+    say(fd, "GET /ping HTTP/1.1\r\nHost:");
+    hear(fd, &reply);
+    cr_assert_eq(reply.status, 408);
+    cr_assert(closes_within(fd, 1000));
+    close(fd);
+    fd = http_connect(server);
+    say(fd, "POST /write?db=d HTTP/1.1\r\n" HOST "Content-Length: 100\r\n\r\nm v=1\n");
+    hear(fd, &reply);
+    cr_assert_eq(reply.status, 408);
+    cr_assert(closes_within(fd, 1000));
+    close(fd);
+    cr_assert_eq(fake_points(), 0);
+    reply_free(&reply);
+    harness_stop(server);
+}
+
+Test(serve, idle_connections_are_closed_silently)
+{
+    struct server *server = start_impatient();
+    struct reply reply = {0};
+    int fd = http_connect(server);
+    cr_assert_not(try_hear(fd, &reply));
+    close(fd);
+    fd = http_connect(server);
+    say(fd, "GET /ping HTTP/1.1\r\n" HOST "\r\n");
+    hear(fd, &reply);
+    cr_assert_eq(reply.status, 204);
+    cr_assert_not(try_hear(fd, &reply));
+    close(fd);
+    harness_stop(server);
+}
+
+Test(serve, a_write_that_waits_for_the_disk_meets_no_deadline)
+{
+    struct server *server = start_impatient();
+    struct reply reply = {0};
+    fake_delay_ms(1500);
+    cr_assert_eq(post_write(server, &reply, "db=d", "m v=1"), 204);
+    harness_stop(server);
+}
+
+Test(serve, a_reader_that_stops_is_cut)
+{
+    struct server *server = start_impatient();
+    const int fd = http_connect(server);
+    say(fd, "GET /query?q=FAKE+ROWS+2000000 HTTP/1.1\r\n" HOST "\r\n");
+    for (int i = 0; i < 100 && fake_running() == 0; i++)
+        usleep(10 * 1000);
+    cr_assert_eq(fake_running(), 1);
+    for (int i = 0; i < 200 && fake_running() > 0; i++)
+        usleep(20 * 1000);
+    cr_assert_eq(fake_running(), 0);
+    close(fd);
+    harness_stop(server);
+}
+
+/* ---- zipped bodies ---- */
+
+static int post_zipped(const struct server *server, struct reply *reply, const char *bytes,
+                       size_t size_bytes)
+{
+    const int fd = http_connect(server);
+    char head[200];
+    snprintf(head, sizeof head,
+             "POST /write?db=d HTTP/1.1\r\n" HOST
+             "Content-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n",
+             size_bytes);
+    say(fd, head);
+    try_say(fd, bytes, size_bytes);
+    hear(fd, reply);
+    close(fd);
+    return reply->status;
+}
+
+static struct outbuf zip(const char *piece, size_t count)
+{
+    struct outbuf out = {0};
+    struct gzip *gzip = gzip_create();
+    for (size_t i = 0; i < count; i++)
+        gzip_put(gzip, piece, strlen(piece), i + 1 == count, &out);
+    gzip_free(gzip);
+    return out;
+}
+
+Test(serve, a_zipped_body_is_unzipped_while_it_arrives)
+{
+    struct server *server = harness_start();
+    struct reply reply = {0};
+    struct outbuf body = {0};
+    struct gzip *gzip = gzip_create();
+    unsigned seed = 1;
+    for (int i = 0; i < 200000; i++) {
+        char line[64];
+        seed = seed * 1103515245 + 12345;
+        const int size = sprintf(line, "m,t=%d v=%u %d\n", i % 100, seed, i);
+        gzip_put(gzip, line, (size_t)size, i == 199999, &body);
+    }
+    gzip_free(gzip);
+    cr_assert_eq(post_zipped(server, &reply, body.bytes, body.size_bytes), 204);
+    cr_assert_eq(fake_points(), 200000);
+    /* Cut, damaged, not zipped at all. */
+    cr_assert_eq(post_zipped(server, &reply, body.bytes, body.size_bytes / 2), 400);
+    cr_assert_str_eq(reply.body, "{\"error\":\"gzip: the body was cut short\"}\n");
+    cr_assert_eq(post_zipped(server, &reply, "m v=1\n", 6), 400);
+    cr_assert_eq(ask(server, &reply,
+                     "POST /write?db=d HTTP/1.1\r\n" HOST
+                     "Content-Encoding: br\r\nContent-Length: 5\r\n\r\nm v=1"),
+                 415);
+    outbuf_deinit(&body);
+    reply_free(&reply);
+    harness_stop(server);
+}
+
+Test(serve, a_bomb_is_413_and_takes_neither_memory_nor_time)
+{
+    struct server *server = harness_start();
+    struct reply reply = {0};
+    static char line[1001];
+    memset(line, '\n', 1000);
+    struct outbuf body = zip(line, 200000); /* 200 MB of empty lines in 200 KB */
+    cr_assert_lt(body.size_bytes, 1u << 20);
+    cr_assert_eq(post_zipped(server, &reply, body.bytes, body.size_bytes), 413);
+    outbuf_deinit(&body);
+    reply_free(&reply);
+    harness_stop(server);
+}
+
+Test(serve, answers_are_zipped_when_asked_and_worth_it)
+{
+    struct server *server = harness_start();
+    struct reply plain = {0}, zipped = {0};
+    static const char asked[] =
+        "GET /query?q=FAKE+ROWS+%d HTTP/1.1\r\n" HOST "Accept-Encoding: deflate, gzip\r\n\r\n";
+    char request[200];
+    snprintf(request, sizeof request, asked, 1);
+    ask(server, &zipped, "%s", request);
+    cr_assert_null(reply_header(&zipped, "Content-Encoding")); /* too small */
+    const int counts[] = {100, 100000};
+    for (int i = 0; i < 2; i++) {
+        snprintf(request, sizeof request, asked, counts[i]);
+        ask(server, &zipped, "%s", request);
+        cr_assert_str_eq(reply_header(&zipped, "Content-Encoding"), "gzip");
+        snprintf(request, sizeof request, "GET /query?q=FAKE+ROWS+%d HTTP/1.1\r\n" HOST "\r\n",
+                 counts[i]);
+        ask(server, &plain, "%s", request);
+        struct gunzip *gunzip = gunzip_create();
+        struct phusa_text rest = {zipped.body, zipped.body_bytes};
+        char *out = malloc(plain.body_bytes + 1);
+        const char *error;
+        size_t made = 0, n;
+        while ((n = gunzip_next(gunzip, &rest, out + made, plain.body_bytes + 1 - made, &error)) >
+               0)
+            made += n;
+        cr_assert(gunzip_whole(gunzip));
+        cr_assert_eq(made, plain.body_bytes);
+        cr_assert_eq(memcmp(out, plain.body, made), 0);
+        gunzip_free(gunzip);
+        free(out);
+    }
+    reply_free(&plain);
+    reply_free(&zipped);
     harness_stop(server);
 }
 
