@@ -88,13 +88,18 @@ PHUSA_MUST_USE phusa_status catalog_policies(struct catalog *catalog, uint32_t d
 
 /* ---- files ---- */
 
-/* The files of one policy that are true at one moment: immutable, reference-counted; while it is
- * held none of its files is closed or unlinked. Ascending by lsn_min; ranges of LSNs that
- * touch the same partition do not overlap, so position in the set is precedence. */
+/* The files of one policy that are true at one moment: immutable; while it is held none of its
+ * files is closed or unlinked. Parts first, then runs, each ascending by lsn_min. Of one series,
+ * time and field the last file that has it holds the newest value: position is precedence. (A seal
+ * moves all that older runs have of a partition into its part; runs that come later are newer;
+ * runs are merged with their neighbours only.) */
 struct file_set {
     size_t file_count;
     struct data_file **files;
     uint64_t version; /* of the catalogue */
+    /* For whoever looks after the files: at which state of the clock nothing was worth doing with
+     * them. 0: not looked at. */
+    _Atomic uint64_t settled;
     /* private to files.c */
     struct files *owner;
     uint32_t pin_count;

@@ -68,6 +68,7 @@ static const struct data_file *find_file(const struct file_set *set, uint64_t nu
 
 static bool comes_before(const struct file_info *a, const struct file_info *b)
 {
+    if (a->sealed != b->sealed) return a->sealed;
     if (a->lsn_min != b->lsn_min) return a->lsn_min < b->lsn_min;
     return a->number < b->number;
 }
@@ -92,7 +93,8 @@ struct swap {
 
 /* The policy's next set; *out NULL when the change does not touch it. */
 static phusa_status prepare(struct catalog *catalog, const struct policy *policy,
-                            const struct catalog_change *c, uint64_t version, struct file_set **out)
+                            const struct catalog_change *c, const struct catalog_state *state,
+                            uint64_t version, struct file_set **out)
 {
     const struct file_set *set = policy->set;
     struct data_file **list = mem_array(set->file_count + c->added_count, sizeof *list);
@@ -105,7 +107,9 @@ static phusa_status prepare(struct catalog *catalog, const struct policy *policy
     phusa_status status = PHUSA_OK;
     for (size_t i = 0; i < c->added_count && status == PHUSA_OK; i++) {
         if (c->added[i].policy != policy->info.id) continue;
-        list[count] = files_name(catalog->files, &c->added[i]);
+        struct file_info info = c->added[i];
+        if (info.recorded_at_ns == 0) info.recorded_at_ns = state->recorded_at_ns;
+        list[count] = files_name(catalog->files, &info);
         if (list[count] == NULL)
             status = PHUSA_ENOMEM;
         else
@@ -142,6 +146,13 @@ static phusa_status check_removed(struct catalog *catalog, const struct catalog_
     return PHUSA_OK;
 }
 
+static void put_file(struct change *change, const struct file_info *added)
+{
+    struct file_info info = *added;
+    if (info.recorded_at_ns == 0) info.recorded_at_ns = change->state.recorded_at_ns;
+    change_put_file(change, &info);
+}
+
 static void put_files(struct catalog *catalog, struct change *change,
                       const struct catalog_change *c)
 {
@@ -150,12 +161,8 @@ static void put_files(struct catalog *catalog, struct change *change,
         change_delete(change, catalog_key_of_file(c->removed[i].policy, c->removed[i].number));
     }
     for (size_t i = 0; i < c->added_count; i++) {
-        if (catalog_policy_at(catalog, c->added[i].policy) != NULL)
-            change_put_file(change, &c->added[i]);
+        if (catalog_policy_at(catalog, c->added[i].policy) != NULL) put_file(change, &c->added[i]);
     }
-    if (c->flushed_lsn > change->state.flushed_lsn) change->state.flushed_lsn = c->flushed_lsn;
-    if (c->recorded_at_ns > change->state.recorded_at_ns)
-        change->state.recorded_at_ns = c->recorded_at_ns;
 }
 
 /* Readers see the new sets from here on; files that went are unlinked when the last reader of an
@@ -196,6 +203,9 @@ phusa_status catalog_commit(struct catalog *catalog, const struct catalog_change
     struct change change;
     phusa_status status = change_begin(&change, catalog, c->added_count, error);
     if (status != PHUSA_OK) return status;
+    struct catalog_state *state = &change.state;
+    if (c->flushed_lsn > state->flushed_lsn) state->flushed_lsn = c->flushed_lsn;
+    if (c->recorded_at_ns > state->recorded_at_ns) state->recorded_at_ns = c->recorded_at_ns;
     size_t count = 0;
     struct swap *swaps = mem_array(catalog->policy_count, sizeof *swaps);
     if (swaps == NULL) status = PHUSA_ENOMEM;
@@ -203,7 +213,7 @@ phusa_status catalog_commit(struct catalog *catalog, const struct catalog_change
     const uint64_t version = env_txn_id(change.txn);
     for (size_t i = 0; i < catalog->policy_count && status == PHUSA_OK; i++) {
         struct swap swap = {.policy = &catalog->policies[i]};
-        status = prepare(catalog, swap.policy, c, version, &swap.next);
+        status = prepare(catalog, swap.policy, c, state, version, &swap.next);
         if (swap.next != NULL) swaps[count++] = swap;
     }
     if (status == PHUSA_ENOMEM) error_set(error, status, "no memory to change the catalogue");

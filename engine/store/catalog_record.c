@@ -120,6 +120,7 @@ void catalog_encode_file(struct buffer *out, const struct file_info *info)
     buffer_put_zigzag(out, info->partition_max);
     buffer_put_zigzag(out, info->time_min_ns);
     buffer_put_zigzag(out, info->time_max_ns);
+    buffer_put_zigzag(out, info->recorded_at_ns);
     buffer_put_varint(out, info->size_bytes);
     buffer_put_varint(out, info->point_count);
     buffer_put_varint(out, info->value_count);
@@ -252,6 +253,7 @@ phusa_status catalog_decode_file(struct env_bytes key, struct env_bytes value,
     info.partition_max = read_partition(&r);
     info.time_min_ns = read_zigzag(&r);
     info.time_max_ns = read_zigzag(&r);
+    info.recorded_at_ns = read_zigzag(&r);
     info.size_bytes = read_varint(&r);
     info.point_count = read_varint(&r);
     info.value_count = read_varint(&r);

@@ -25,6 +25,7 @@ struct file_info {
     uint64_t lsn_min, lsn_max;
     int32_t partition_min, partition_max;
     int64_t time_min_ns, time_max_ns; /* inclusive */
+    int64_t recorded_at_ns; /* nothing in it was taken in later; 0: catalog_commit() fills it in */
     uint64_t size_bytes, point_count, value_count, chunk_count;
     uint32_t pages_crc; /* of the B-tree's pages, meta pages included; overflow pages excluded */
 };
