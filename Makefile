@@ -172,7 +172,7 @@ test-crash:
 run-crash: $(CRASH_BINS)
 	@status=0; : > $(B)/crash/log; \
 	for run in "powerloss --scenario wal --states $(CRASH_STATES)" \
-	    "powerloss --scenario db --states $(CRASH_STATES)" \
+	    "powerloss --scenario db --states $(CRASH_STATES) --batches 150" \
 	    "powerloss-nosync --scenario wal --states 100 --expect-loss" \
 	    "powerloss-nosync --scenario db --states 100 --expect-loss" \
 	    "kill --scenario wal --kills 50" "kill --scenario db --kills $(CRASH_KILLS)" \

@@ -206,7 +206,6 @@ int main(int argc, char **argv)
             lives = 0;
         }
     }
-    scratch_remove(c.dir);
     printf("kill %s: %" PRIu64 " kills, %" PRIu64 " lives that ended by themselves, %" PRIu64
            " calls a life, %.1f s\n",
            c.scenario->name, c.killed, c.survived, c.calls, (double)(now_us() - start_us) / 1e6);

@@ -242,7 +242,7 @@ int main(int argc, char **argv)
     const uint64_t states = c.only < 0 ? c.state_count : 1;
     printf("powerloss %s: %" PRIu64 " states of %" PRIu64 " operations in %.1f s\n",
            c.scenario->name, states, c.op_count, (double)took_ms / 1000);
-    if (!c.keep) scratch_remove(c.dir);
+    if (c.keep) scratch_keep();
     if (c.expect_loss) {
         printf("powerloss %s, control without syncs: %" PRIu64 " of %" PRIu64
                " states lost something, as they must\n",

@@ -58,6 +58,13 @@ void history_add(struct history *history, const char *text, size_t size_bytes)
     }
 }
 
+static char made_path[64];
+static pid_t made_by;
+static void remove_made(void)
+{
+    if (getpid() == made_by) scratch_remove(made_path);
+}
+
 void scratch_make(char path[64])
 {
     const char *given = getenv("TMPDIR");
@@ -72,7 +79,15 @@ void scratch_make(char path[64])
         exit(2);
     }
     strcpy(path, resolved);
+    strcpy(made_path, resolved);
     free(resolved);
+    made_by = getpid();
+    atexit(remove_made);
+}
+
+void scratch_keep(void)
+{
+    made_by = 0;
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk)

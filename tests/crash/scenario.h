@@ -50,8 +50,10 @@ void mark(char kind, uint64_t number);
 /* For both: bytes that follow from a number. */
 uint64_t mixed(uint64_t x);
 
-/* A directory of our own below the memory's file system; removed by scratch_remove(). */
+/* A directory of our own below the memory's file system (TMPDIR says where), removed when this
+ * process exits unless it is to be kept. */
 void scratch_make(char path[64]);
+void scratch_keep(void);
 void scratch_remove(const char *path);
 
 /* Start this program again as a workload, with the recorder before it. `mark_to` is where it says

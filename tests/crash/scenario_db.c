@@ -53,7 +53,7 @@ static struct row row_of(uint64_t batch, uint64_t i)
     struct row row = {
         .time_ns = TIME_BASE + days[mixed(batch) % 7] * DAY_NS +
                    (int64_t)(batch * 1000 + (ROWS_MAX - i)) * 1000,
-        .f = (double)(int64_t)(bits % 200000) / 100 - 1000,
+        .f = (double)((int64_t)(bits % 200000) - 100000) / 100, /* as printed with two decimals */
         .b = bits & 1,
         .has_u = bits % 3 == 0,
         .u = bits,
