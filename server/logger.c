@@ -136,8 +136,15 @@ void logger_write(struct logger *logger, enum phusa_log_level level, const char 
 
 void logger_engine(void *context, enum phusa_log_level level, const char *text)
 {
+    /* Its messages begin with a word for their subject ("flush: ..."): one kind each. */
+    char event[32] = "engine_";
+    size_t n = strlen(event);
+    for (const char *p = text; n < sizeof event - 1 && *p >= 'a' && *p <= 'z'; p++)
+        event[n++] = *p;
+    if (n == strlen("engine_")) n--;
+    event[n] = '\0';
     char quoted[LOGGER_QUOTED_BYTES];
-    logger_write(context, level, "engine", "msg=%s",
+    logger_write(context, level, event, "msg=%s",
                  logger_quote(quoted, (struct phusa_text){text, strlen(text)}));
 }
 

@@ -46,6 +46,7 @@ struct job {
     struct encoder encoder;
     struct phusa_sink inner;  /* the encoder's */
     struct gzip *gzip;        /* NULL: plain */
+    bool enqueued;            /* a block: the answer is a stream */
     struct phusa_text unread; /* statements not begun yet, for the warning */
 
     pthread_mutex_t mutex;
@@ -59,6 +60,12 @@ struct job {
     struct phusa_error error;
     volatile bool cancel;
 };
+
+/* The engine reads it as a plain bool, between rows. */
+static bool is_cancelled(const struct job *job)
+{
+    return __atomic_load_n(&job->cancel, __ATOMIC_RELAXED);
+}
 
 static void job_free(struct job *job)
 {
@@ -105,17 +112,18 @@ static phusa_status enqueue(struct job *job, struct outbuf *out, bool last)
     *block = (struct block){0};
     block->bytes = outbuf_take(out, &block->size_bytes);
 
+    job->enqueued = true;
     pthread_mutex_lock(&job->mutex);
     *job->last = block;
     job->last = &block->next;
     job->queued_bytes += block->size_bytes;
     if (!last) {
         post(job);
-        while (job->queued_bytes >= ANSWER_QUEUE_BYTES && !job->cancel)
+        while (job->queued_bytes >= ANSWER_QUEUE_BYTES && !is_cancelled(job))
             pthread_cond_wait(&job->room, &job->mutex);
     }
     pthread_mutex_unlock(&job->mutex);
-    return job->cancel ? PHUSA_ECANCELLED : PHUSA_OK;
+    return is_cancelled(job) ? PHUSA_ECANCELLED : PHUSA_OK;
 }
 
 static phusa_status on_full(void *context, struct outbuf *out)
@@ -174,12 +182,12 @@ static void job_run(struct work *work)
                                     on_rows, on_message,         on_statement_end};
     const struct phusa_query_options options = {
         .database = job->database, .policy = job->policy, .cancel = &job->cancel};
-    phusa_status status = job->cancel ? PHUSA_ECANCELLED
-                                      : phusa_query(job->loop->server->db, job->text,
-                                                    job->text_bytes, &options, &sink, &error);
+    phusa_status status = is_cancelled(job) ? PHUSA_ECANCELLED
+                                            : phusa_query(job->loop->server->db, job->text,
+                                                          job->text_bytes, &options, &sink, &error);
     if (status == PHUSA_OK) {
         encoder_end(&job->encoder);
-        const bool small = job->first == NULL && job->encoder.out.size_bytes < GZIP_BYTES_MIN;
+        const bool small = !job->enqueued && job->encoder.out.size_bytes < GZIP_BYTES_MIN;
         if (small && job->gzip != NULL) {
             gzip_free(job->gzip);
             job->gzip = NULL;
@@ -334,7 +342,7 @@ static void query_gone(struct exchange *exchange)
     }
     atomic_fetch_add(&job->loop->server->counters.queries_cancelled, 1);
     pthread_mutex_lock(&job->mutex);
-    job->cancel = true;
+    __atomic_store_n(&job->cancel, true, __ATOMIC_RELAXED);
     pthread_cond_signal(&job->room);
     pthread_mutex_unlock(&job->mutex);
 }

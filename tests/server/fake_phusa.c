@@ -402,7 +402,7 @@ static phusa_status send_rows(const struct phusa_sink *sink, unsigned statement,
             {.type = PHUSA_STRING, .present = present, .s = strings}};
         const struct phusa_rows rows = {n, times, columns};
         status = sink->rows(sink->context, &rows);
-        if (cancel != NULL && *cancel) return PHUSA_ECANCELLED;
+        if (cancel != NULL && __atomic_load_n(cancel, __ATOMIC_RELAXED)) return PHUSA_ECANCELLED;
     }
     return status;
 }
@@ -486,7 +486,7 @@ static phusa_status run(struct phusa *db, char *text, unsigned statement,
     if (strcmp(text, "FAKE HOSTILE") == 0) return send_hostile(sink, statement);
     if (strcmp(text, "FAKE NONE") == 0) return PHUSA_OK;
     if (strcmp(text, "FAKE SLOW") == 0) {
-        for (int i = 0; i < 1000 && !*options->cancel; i++)
+        for (int i = 0; i < 1000 && !__atomic_load_n(options->cancel, __ATOMIC_RELAXED); i++)
             usleep(10000);
         return fail(error, PHUSA_ECANCELLED, "cancelled");
     }
