@@ -29,6 +29,12 @@ static unsigned bits_of(uint64_t v)
     return v == 0 ? 0 : 64 - (unsigned)__builtin_clzll(v);
 }
 
+/* Values of the block that begins at value i of `count`. */
+static uint32_t block_count(uint32_t count, uint32_t i)
+{
+    return count - i < BLOCK_COUNT ? count - i : BLOCK_COUNT;
+}
+
 /* ---- bits in a row, for blocks that are not full or wider than a lane ---- */
 
 static size_t packed_bytes(unsigned width, uint32_t count)
@@ -91,16 +97,28 @@ static void get_bits_narrow(const uint8_t *packed, uint32_t count, unsigned widt
 
 /* ---- encoding a block ---- */
 
-static void put_lanes(const uint64_t *v, unsigned width, uint8_t *out)
+/* Residuals of a block, in either width: 32-bit arithmetic is what the compiler can vectorise. */
+struct residuals {
+    const uint32_t *narrow; /* or, where it is NULL: */
+    const uint64_t *wide;
+    uint32_t count;
+};
+
+static uint64_t residual_at(const struct residuals *r, uint32_t i)
+{
+    return r->narrow != NULL ? r->narrow[i] : r->wide[i];
+}
+
+static void put_lanes(const struct residuals *r, unsigned width, uint8_t *out)
 {
     uint32_t words[8 * 33] = {0};
     const uint32_t mask = width == 0 ? 0 : UINT32_MAX >> (32 - width);
-    for (unsigned step = 0; step < 32; step++) {
+    for (unsigned step = 0; step < 32 && width > 0; step++) {
         const unsigned shift = step * width % 32;
         uint32_t *to = words + 8 * (step * width / 32);
         uint32_t x[8];
         for (unsigned lane = 0; lane < 8; lane++)
-            x[lane] = (uint32_t)v[8 * step + lane] & mask;
+            x[lane] = (uint32_t)residual_at(r, 8 * step + lane) & mask;
         for (unsigned lane = 0; lane < 8; lane++)
             to[lane] |= x[lane] << shift;
         if (shift + width > 32)
@@ -117,44 +135,69 @@ struct plan {
     uint32_t patch_count;
 };
 
-/* The width that makes residuals smallest, by their numbers of bits. */
-static struct plan plan_block(const uint64_t *residuals, uint32_t count)
+static unsigned widest_of(const struct residuals *r)
 {
-    uint16_t with_bits[65] = {0};
-    for (uint32_t i = 0; i < count; i++)
-        with_bits[bits_of(residuals[i])]++;
-    unsigned widest = 64;
-    while (widest > 0 && with_bits[widest] == 0)
-        widest--;
-    struct plan best = {packed_bytes(widest, count), widest, widest, 0, 0};
-    uint32_t patches = 0;
+    uint64_t any_wide = 0;
+    uint32_t any_narrow = 0;
+    if (r->narrow != NULL)
+        for (uint32_t i = 0; i < r->count; i++)
+            any_narrow |= r->narrow[i];
+    else
+        for (uint32_t i = 0; i < r->count; i++)
+            any_wide |= r->wide[i];
+    return bits_of(any_narrow | any_wide);
+}
+
+/* Residuals of more than `width` bits, width below the widest. */
+static uint32_t count_wider(const struct residuals *r, unsigned width)
+{
+    uint32_t count = 0;
+    if (r->narrow != NULL)
+        for (uint32_t i = 0; i < r->count; i++)
+            count += r->narrow[i] >> width != 0;
+    else
+        for (uint32_t i = 0; i < r->count; i++)
+            count += r->wide[i] >> width != 0;
+    return count;
+}
+
+/* The width that makes residuals smallest. Each step narrower is a pass, but with more than
+ * PATCH_COUNT_MAX patches it ends, which for most data is after two or three. */
+static struct plan plan_block(const struct residuals *r)
+{
+    const unsigned widest = widest_of(r);
+    struct plan best = {packed_bytes(widest, r->count), widest, widest, 0, 0};
     for (unsigned width = widest; width-- > 0;) {
-        patches += with_bits[width + 1];
+        const uint32_t patches = count_wider(r, width);
         if (patches > PATCH_COUNT_MAX) break;
         const unsigned high = widest - width;
-        const size_t size = packed_bytes(width, count) + 2 + patches + packed_bytes(high, patches);
+        const size_t size =
+            packed_bytes(width, r->count) + 2 + patches + packed_bytes(high, patches);
         if (size < best.size_bytes) best = (struct plan){size, widest, width, high, patches};
     }
     /* The mode byte has no room for 63. */
-    if (best.width == 63) best = (struct plan){packed_bytes(64, count), widest, 64, 0, 0};
+    if (best.width == 63) best = (struct plan){packed_bytes(64, r->count), widest, 64, 0, 0};
     return best;
 }
 
-static uint8_t *put_residuals(uint8_t *out, const uint64_t *residuals, uint32_t count,
-                              const struct plan *plan)
+static uint8_t *put_residuals(uint8_t *out, const struct residuals *r, const struct plan *plan)
 {
-    if (count == BLOCK_COUNT && plan->width <= 32)
-        put_lanes(residuals, plan->width, out);
-    else
-        put_bits(residuals, count, plan->width, out);
-    out += packed_bytes(plan->width, count);
+    if (r->count == BLOCK_COUNT && plan->width <= 32) {
+        put_lanes(r, plan->width, out);
+    } else {
+        uint64_t wide[BLOCK_COUNT];
+        for (uint32_t i = 0; i < r->count; i++)
+            wide[i] = residual_at(r, i);
+        put_bits(wide, r->count, plan->width, out);
+    }
+    out += packed_bytes(plan->width, r->count);
     if (plan->patch_count == 0) return out;
     uint64_t high[PATCH_COUNT_MAX];
     uint32_t n = 0;
     *out++ = (uint8_t)plan->patch_count;
     *out++ = (uint8_t)plan->high_width;
-    for (uint32_t i = 0; i < count; i++) {
-        const uint64_t h = residuals[i] >> plan->width;
+    for (uint32_t i = 0; i < r->count; i++) {
+        const uint64_t h = residual_at(r, i) >> plan->width;
         if (h == 0) continue;
         *out++ = (uint8_t)i;
         high[n++] = h;
@@ -169,7 +212,32 @@ static size_t varint_bytes(uint64_t v)
     return v == 0 ? 1 : (bits_of(v) + 6) / 7;
 }
 
-/* r: distances from the reference, in multipliers. */
+/* A block as base + residuals, and as deltas of step + residuals from the first. */
+struct choices {
+    struct residuals direct, delta;
+    uint64_t base, first;
+    int64_t step;
+};
+
+static uint8_t *put_smaller(uint8_t *out, const struct choices *c, bool is_narrow)
+{
+    const struct plan direct = plan_block(&c->direct), delta = plan_block(&c->delta);
+    const size_t direct_bytes = direct.size_bytes + varint_bytes(c->base);
+    const size_t delta_bytes =
+        delta.size_bytes + varint_bytes(c->first) + varint_bytes(zigzag(c->step));
+    /* Deltas of 32-bit values may need 33 bits. */
+    const bool use_delta = delta_bytes < direct_bytes && !(is_narrow && delta.widest > 32);
+    const struct plan *plan = use_delta ? &delta : &direct;
+    const unsigned mode = (plan->width == 64 ? 63 : plan->width) |
+                          (plan->patch_count > 0 ? MODE_PATCHED : 0u) |
+                          (use_delta ? MODE_DELTA : 0u);
+    *out++ = (uint8_t)mode;
+    out = put_varint(out, use_delta ? c->first : c->base);
+    if (use_delta) out = put_varint(out, zigzag(c->step));
+    return put_residuals(out, use_delta ? &c->delta : &c->direct, plan);
+}
+
+/* r: distances from the reference, in multipliers. is_narrow: all below 2^32. */
 static uint8_t *put_block(uint8_t *out, const uint64_t *r, uint32_t count, bool is_narrow)
 {
     uint64_t least = r[0], residuals[BLOCK_COUNT], deltas[BLOCK_COUNT];
@@ -177,9 +245,6 @@ static uint8_t *put_block(uint8_t *out, const uint64_t *r, uint32_t count, bool 
         least = r[i] < least ? r[i] : least;
     for (uint32_t i = 0; i < count; i++)
         residuals[i] = r[i] - least;
-    const struct plan direct = plan_block(residuals, count);
-    const size_t direct_bytes = direct.size_bytes + varint_bytes(least);
-
     /* Differences modulo 2^64 are right for any range. The first has no use: zero. */
     int64_t step = count > 1 ? INT64_MAX : 0;
     for (uint32_t i = 1; i < count; i++) {
@@ -189,19 +254,30 @@ static uint8_t *put_block(uint8_t *out, const uint64_t *r, uint32_t count, bool 
     deltas[0] = 0;
     for (uint32_t i = 1; i < count; i++)
         deltas[i] = r[i] - r[i - 1] - (uint64_t)step;
-    const struct plan delta = plan_block(deltas, count);
-    const size_t delta_bytes = delta.size_bytes + varint_bytes(r[0]) + varint_bytes(zigzag(step));
+    const struct choices choices = {
+        {NULL, residuals, count}, {NULL, deltas, count}, least, r[0], step};
+    return put_smaller(out, &choices, is_narrow);
+}
 
-    /* Deltas of 32-bit values may need 33 bits. */
-    const bool use_delta = delta_bytes < direct_bytes && !(is_narrow && delta.widest > 32);
-    const struct plan *plan = use_delta ? &delta : &direct;
-    const unsigned mode = (plan->width == 64 ? 63 : plan->width) |
-                          (plan->patch_count > 0 ? MODE_PATCHED : 0u) |
-                          (use_delta ? MODE_DELTA : 0u);
-    *out++ = (uint8_t)mode;
-    out = put_varint(out, use_delta ? r[0] : least);
-    if (use_delta) out = put_varint(out, zigzag(step));
-    return put_residuals(out, use_delta ? deltas : residuals, count, plan);
+/* The same for distances below 2^31, whose differences fit 32 bits: the same bytes, sooner. */
+static uint8_t *put_block_31(uint8_t *out, const int32_t *r, uint32_t count)
+{
+    int32_t least = r[0], step = count > 1 ? INT32_MAX : 0;
+    uint32_t residuals[BLOCK_COUNT], deltas[BLOCK_COUNT];
+    for (uint32_t i = 1; i < count; i++)
+        least = r[i] < least ? r[i] : least;
+    for (uint32_t i = 1; i < count; i++) {
+        const int32_t d = r[i] - r[i - 1];
+        step = d < step ? d : step;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        residuals[i] = (uint32_t)(r[i] - least);
+    deltas[0] = 0;
+    for (uint32_t i = 1; i < count; i++)
+        deltas[i] = (uint32_t)(r[i] - r[i - 1]) - (uint32_t)step;
+    const struct choices choices = {
+        {residuals, NULL, count}, {deltas, NULL, count}, (uint64_t)least, (uint64_t)r[0], step};
+    return put_smaller(out, &choices, true);
 }
 
 /* ---- encoding a vector ---- */
@@ -273,9 +349,16 @@ size_t codec_encode_integers(const int64_t *values, uint32_t count, bool is_unsi
     *out++ = (uint8_t)(form | (multiplier > 1 ? MULTIPLIER : 0u));
     out = put_varint(out, zigzag((int64_t)reference));
     if (multiplier > 1) out = put_varint(out, multiplier);
-    for (uint32_t i = 0; i < count; i += BLOCK_COUNT)
-        out = put_block(out, r + i, count - i < BLOCK_COUNT ? count - i : BLOCK_COUNT,
-                        form == FORM_NARROW);
+    if (range / multiplier <= INT32_MAX) {
+        int32_t narrow[CODEC_COUNT_MAX];
+        for (uint32_t i = 0; i < count; i++)
+            narrow[i] = (int32_t)r[i];
+        for (uint32_t i = 0; i < count; i += BLOCK_COUNT)
+            out = put_block_31(out, narrow + i, block_count(count, i));
+    } else {
+        for (uint32_t i = 0; i < count; i += BLOCK_COUNT)
+            out = put_block(out, r + i, block_count(count, i), form == FORM_NARROW);
+    }
     return (size_t)(out - start);
 }
 
@@ -419,14 +502,14 @@ phusa_status codec_integer_units(const uint8_t *bytes, size_t size_bytes, uint32
         if (units->multiplier < 2) return PHUSA_ECORRUPT;
     }
     for (uint32_t i = 0; i < count; i += BLOCK_COUNT) {
-        const uint32_t block_count = count - i < BLOCK_COUNT ? count - i : BLOCK_COUNT;
+        const uint32_t n = block_count(count, i);
         struct block block;
-        if (!read_block(&in, block_count, units->is_narrow, &block)) return PHUSA_ECORRUPT;
-        if (i >= to || i + block_count <= from) continue;
+        if (!read_block(&in, n, units->is_narrow, &block)) return PHUSA_ECORRUPT;
+        if (i >= to || i + n <= from) continue;
         if (units->is_narrow)
-            decode_narrow(&block, block_count, in.end, units->narrow + i);
+            decode_narrow(&block, n, in.end, units->narrow + i);
         else
-            decode_wide(&block, block_count, in.end, units->wide + i);
+            decode_wide(&block, n, in.end, units->wide + i);
     }
     return in.bad || reader_left(&in) > 0 ? PHUSA_ECORRUPT : PHUSA_OK;
 }
