@@ -4,6 +4,7 @@
  */
 #include "sample.h"
 
+#include "base/crc.h"
 #include "base/mem.h"
 #include "codec/codec.h"
 
@@ -419,4 +420,77 @@ Test(chunk, survives_the_failure_of_any_allocation)
         sample_free(&s);
     }
     chunk_scratch_deinit(&scratch);
+}
+
+/* ---- format ---- */
+
+/* The example of engine/chunk/FORMAT.md. */
+static const uint8_t example[] = {0xb4, 0x95, 0x65, 0xda, 0x01, 0x29, 0x09, 0x05, 0x02, 0xe8, 0x07,
+                                  0x04, 0x09, 0x80, 0xc4, 0x9f, 0xd5, 0x0c, 0x0a, 0x01, 0x03, 0x00,
+                                  0x08, 0x0a, 0x04, 0x00, 0x0e, 0x01, 0x02, 0xac, 0x03, 0x03, 0x00,
+                                  0x19, 0x5c, 0x02, 0x02, 0x15, 0x01, 0x0e, 0x02};
+
+Test(chunk, bytes_are_those_of_the_format)
+{
+    const double floats[5] = {21.5, 21.7, 21.4, 22, 21.9};
+    const int64_t integers[5] = {7, 0, 8, 0, 9};
+    const uint64_t present = 0x15;
+    int64_t times[5];
+    for (int i = 0; i < 5; i++)
+        times[i] = INT64_C(1700000000000000000) + i * INT64_C(10000000000);
+    const uint16_t ids[2] = {3, 4};
+    const struct vector columns[2] = {{.type = PHUSA_FLOAT, .decimals = 1, .f = floats},
+                                      {.type = PHUSA_INTEGER, .present = &present, .i = integers}};
+    const struct rows rows = {5, 2, times, ids, columns};
+    struct buffer out;
+    buffer_init(&out);
+    cr_assert_eq(chunk_build(&out, &rows, 1000, 1004), PHUSA_OK);
+    cr_assert_eq(out.size_bytes, sizeof example);
+    cr_assert_eq(memcmp(out.bytes, example, sizeof example), 0);
+    buffer_deinit(&out);
+}
+
+Test(chunk, a_newer_version_is_told_from_damage)
+{
+    uint8_t bytes[sizeof example];
+    memcpy(bytes, example, sizeof example);
+    struct chunk_view chunk;
+    cr_assert_eq(chunk_open(&chunk, bytes, sizeof bytes), PHUSA_OK);
+    bytes[4] = 2;
+    cr_assert_eq(chunk_open(&chunk, bytes, sizeof bytes), PHUSA_ECORRUPT);
+    store_u32(bytes, crc32c(0, bytes + 4, sizeof bytes - 4));
+    cr_assert_eq(chunk_open(&chunk, bytes, sizeof bytes), PHUSA_EVERSION);
+}
+
+/* Damage that a checksum would have caught, but with the checksum made right: nothing may be read
+ * or written out of bounds, whatever the bytes say (the sanitizers watch). */
+Test(chunk, survives_damage_under_a_right_checksum)
+{
+    struct random r = random_seeded();
+    unsigned opened = 0;
+    for (unsigned round = 0; round < 60; round++) {
+        struct sample s;
+        sample_random(&s, &r, 1 + (uint32_t)random_below(&r, round % 8 == 0 ? 2500 : 60), 3);
+        struct buffer out;
+        buffer_init(&out);
+        cr_assert_eq(chunk_build(&out, &s.rows, 10, 20), PHUSA_OK);
+        struct reader in = reader_of(out.bytes + 5, out.size_bytes - 5);
+        const size_t span = (size_t)read_varint(&in);
+        for (unsigned k = 0; k < 60; k++) {
+            uint8_t *copy = malloc(out.size_bytes);
+            memcpy(copy, out.bytes, out.size_bytes);
+            for (uint64_t n = 1 + random_below(&r, 3); n > 0; n--)
+                copy[4 + random_below(&r, span - 4)] ^= (uint8_t)(1u << random_below(&r, 8));
+            store_u32(copy, crc32c(0, copy + 4, span - 4));
+            struct chunk_view chunk;
+            if (chunk_open(&chunk, copy, out.size_bytes) == PHUSA_OK) {
+                opened++;
+                (void)!chunk_check(&chunk);
+            }
+            free(copy);
+        }
+        buffer_deinit(&out);
+        sample_free(&s);
+    }
+    cr_assert_gt(opened, 100); /* or this shows nothing */
 }

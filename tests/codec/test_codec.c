@@ -527,3 +527,63 @@ Test(codec, every_bit_flip_and_cut_of_a_vector_is_survived)
         }
     }
 }
+
+/* ---- the examples of engine/codec/FORMAT.md ---- */
+
+static void expect_bytes(const uint8_t *bytes, size_t size, const char *hex)
+{
+    char text[3 * 64 + 1] = "";
+    cr_assert_leq(size, 64);
+    for (size_t i = 0; i < size; i++)
+        snprintf(text + 3 * i, 4, "%02x ", bytes[i]);
+    cr_assert_eq(strlen(text), strlen(hex) + 1, "%s", text);
+    cr_assert_eq(memcmp(text, hex, strlen(hex)), 0, "%s", text);
+}
+
+Test(codec, bytes_are_those_of_the_format)
+{
+    uint8_t out[CODEC_VECTOR_BYTES_MAX];
+    const int64_t plain[] = {20, 21, 21, 23, 22, 40, 22};
+    expect_bytes(out, codec_encode_integers(plain, 7, false, out), "02 28 05 00 20 84 21 a8 00");
+    const int64_t falling[] = {1000, 997, 994, 991};
+    expect_bytes(out, codec_encode_integers(falling, 4, false, out), "01 d0 0f 05");
+    const int64_t rising[] = {1000, 1010, 1021, 1030, 1040, 1050, 1061, 1070};
+    expect_bytes(out, codec_encode_integers(rising, 8, false, out), "02 d0 0f 42 00 12 24 25");
+    int64_t spike[40];
+    for (int i = 0; i < 40; i++)
+        spike[i] = i == 5 ? 40 : i % 2;
+    expect_bytes(out, codec_encode_integers(spike, 40, false, out),
+                 "02 00 81 00 8a aa aa aa aa 01 05 05 14");
+    const double decimals[] = {21.5, 21.7, 21.4, 22, 21.9};
+    expect_bytes(out, codec_encode_floats(decimals, 5, 1, out), "01 02 ac 03 03 00 19 5c");
+    const double mixed[] = {21.5, 21.7, -0.0, 22, 21.9, 21.8, 21.7, 21.6, 21.5, 21.4};
+    expect_bytes(out, codec_encode_floats(mixed, 10, 1, out),
+                 "21 01 02 00 00 00 00 00 00 00 00 80 02 ac 03 03 00 d9 5c 4e 01");
+    const int64_t times[] = {0, 10, 20, 31, 40, 50};
+    expect_bytes(out, codec_encode_times(times, 6, out), "00 02 00 42 00 12 94 04");
+    const uint8_t booleans[] = {1, 0, 1, 1, 0, 1, 0, 0, 1, 0};
+    expect_bytes(out, codec_encode_booleans(booleans, 10, out), "02 2d 01");
+    const struct phusa_text strings[] = {{"on", 2}, {"off", 3}, {"on", 2}, {"on", 2}};
+    expect_bytes(out, codec_encode_strings(strings, 4, out, NULL, 0),
+                 "01 02 03 01 04 02 05 02 00 01 00 02 6f 6e 6f 66 66");
+}
+
+/* One full block of 3 bits, lane by lane as the format says. */
+Test(codec, full_blocks_lie_in_lanes)
+{
+    int64_t values[256];
+    uint8_t out[CODEC_VECTOR_BYTES_MAX];
+    for (unsigned i = 0; i < 256; i++)
+        values[i] = i * 5 % 8 * (i % 3 != 0); /* 0..7 without order, so no deltas */
+    const size_t size = codec_encode_integers(values, 256, false, out);
+    cr_assert_eq(size, 4 + 3 * 32);
+    cr_assert_eq(out[2], 3); /* narrow, reference 0, width 3, base 0 */
+    const uint8_t *packed = out + 4;
+    for (unsigned i = 0; i < 256; i++) {
+        const unsigned lane = i % 8, bit = i / 8 * 3;
+        uint64_t words = load_u32(packed + 4 * (8 * (bit / 32) + lane));
+        if (bit / 32 < 2)
+            words |= (uint64_t)load_u32(packed + 4 * (8 * (bit / 32 + 1) + lane)) << 32;
+        cr_assert_eq(words >> (bit % 32) & 7, values[i], "value %u", i);
+    }
+}
