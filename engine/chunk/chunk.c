@@ -124,7 +124,9 @@ phusa_status chunk_open(struct chunk_view *chunk, const void *bytes, size_t size
     const uint32_t crc = read_u32(&in);
     const uint8_t version = read_u8(&in);
     const uint64_t span = read_varint(&in);
-    if (in.bad || span > size_bytes || span < 5) return PHUSA_ECORRUPT;
+    /* The span covers itself, or what follows would be read from beyond it. */
+    if (in.bad || span > size_bytes || span < (size_t)(in.next - (const uint8_t *)bytes))
+        return PHUSA_ECORRUPT;
     if (crc != crc32c(0, (const uint8_t *)bytes + 4, (size_t)span - 4)) return PHUSA_ECORRUPT;
     if (version != CHUNK_VERSION) return PHUSA_EVERSION;
 
