@@ -32,12 +32,12 @@ phusa_status index_open(const char *dir, uint32_t database, uint32_t generation,
                         bool unclean, struct log *log, struct index **out,
                         struct phusa_error *error)
 {
-    (void)unclean; /* the file is verified in any case */
     struct index *index = mem_zalloc(sizeof *index);
     if (index == NULL) return error_set(error, PHUSA_ENOMEM, "no memory for an index");
     index->database = database;
     index->generation = generation;
     index->read_only = read_only;
+    index->unclean = unclean;
     index->log = log;
     phusa_status status = init_locks(index);
     if (status != PHUSA_OK) {
@@ -339,6 +339,17 @@ static bool key_valid(const struct index *index, const struct index_measurement 
     return !r.bad && size_bytes == key.size_bytes;
 }
 
+/* Keys come sorted, and most series of a measurement have them all: the next in order is likely the
+ * one, and comparing costs a fifth of looking up. */
+static struct index_tag *likely_key(const struct index *index, const struct index_measurement *m,
+                                    struct phusa_text key, uint32_t order)
+{
+    if (order >= m->key_count) return NULL;
+    const uint32_t number = m->key_order[order];
+    const bool same = text_equal(index_names_text(&m->keys, &index->pool, number), key);
+    return same ? m->tags[number] : NULL;
+}
+
 static phusa_status intern_pairs(struct index *index, struct index_measurement *m,
                                  struct phusa_text key, struct pair *pairs, uint32_t *count)
 {
@@ -348,8 +359,10 @@ static phusa_status intern_pairs(struct index *index, struct index_measurement *
     while (reader_left(&r) > 0) {
         const struct phusa_text tag_key = read_text(&r);
         const struct phusa_text value = read_text(&r);
-        struct pair *pair = &pairs[(*count)++];
-        phusa_status status = intern_key(index, m, tag_key, &pair->tag);
+        struct pair *pair = &pairs[*count];
+        pair->tag = likely_key(index, m, tag_key, (*count)++);
+        phusa_status status = PHUSA_OK;
+        if (pair->tag == NULL) status = intern_key(index, m, tag_key, &pair->tag);
         if (status == PHUSA_OK) status = intern_value(index, pair->tag, value, &pair->value);
         if (status != PHUSA_OK) return status;
     }

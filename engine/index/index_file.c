@@ -97,12 +97,16 @@ static void begin_block(struct buffer *block)
     buffer_put_u32(block, 0); /* the number of records */
 }
 
-static phusa_status append_block(struct env_txn *txn, uint64_t number, struct buffer *block,
-                                 uint32_t record_count)
+static phusa_status seal_block(uint64_t number, struct buffer *block, uint32_t record_count)
 {
     if (block->bad) return PHUSA_ENOMEM;
     store_u32(block->bytes + 8, record_count);
     store_u32(block->bytes, block_crc(number, block->bytes, block->size_bytes));
+    return PHUSA_OK;
+}
+
+static phusa_status append_block(struct env_txn *txn, uint64_t number, const struct buffer *block)
+{
     uint8_t key[8];
     store_be64(key, number);
     void *room;
@@ -112,14 +116,13 @@ static phusa_status append_block(struct env_txn *txn, uint64_t number, struct bu
     return status;
 }
 
-static phusa_status append_first(const struct index *index, struct env_txn *txn,
-                                 struct buffer *block)
+static phusa_status make_first(const struct index *index, struct buffer *block)
 {
     begin_block(block);
     buffer_put(block, MAGIC, 8);
     buffer_put_u32(block, index->database);
     buffer_put_u32(block, index->generation);
-    return append_block(txn, 0, block, 0);
+    return seal_block(0, block, 0);
 }
 
 /* ---- reading ---- */
@@ -259,6 +262,7 @@ static phusa_status load(struct index *index, struct env *env, struct phusa_erro
         return error_set(error, status, "%s: block %llu: %s", index->path,
                          (unsigned long long)number, phusa_status_text(status));
     index->next_block = number;
+    index->unconfirmed = index->unclean && number > 0;
     set_saved(index);
     note_size(index);
     return PHUSA_OK;
@@ -380,7 +384,8 @@ static phusa_status put_block(struct checkpoint *c, bool *more)
     pthread_rwlock_unlock(&c->index->lock);
     if (c->block.bad) return PHUSA_ENOMEM;
     if (c->record_count == 0) return PHUSA_OK;
-    const phusa_status status = append_block(c->txn, c->number, &c->block, c->record_count);
+    phusa_status status = seal_block(c->number, &c->block, c->record_count);
+    if (status == PHUSA_OK) status = append_block(c->txn, c->number, &c->block);
     if (status != PHUSA_OK) return status;
     c->number++;
     c->written_bytes += c->block.size_bytes + 64;
@@ -404,6 +409,13 @@ static void set_writing(struct index *index, uint32_t count, bool done)
     }
 }
 
+static phusa_status commit(struct index *index, struct env_txn *txn)
+{
+    const phusa_status status = env_commit(txn);
+    if (status != PHUSA_OK && status != PHUSA_ENOSPC) index->failed = true;
+    return status;
+}
+
 /* One transaction, of all or of TRANSACTION_BYTES: a prefix of the definitions is as good a file as
  * any, as the log keeps the rest. */
 static phusa_status put_transaction(struct checkpoint *c, bool *more)
@@ -414,7 +426,8 @@ static phusa_status put_transaction(struct checkpoint *c, bool *more)
     phusa_status status = env_begin_write(index->env, &c->txn);
     if (status != PHUSA_OK) return status;
     if (c->number == 0) {
-        status = append_first(index, c->txn, &c->block);
+        status = make_first(index, &c->block);
+        if (status == PHUSA_OK) status = append_block(c->txn, 0, &c->block);
         c->number = 1;
     }
     *more = true;
@@ -426,22 +439,42 @@ static phusa_status put_transaction(struct checkpoint *c, bool *more)
         env_abort(c->txn);
         return status;
     }
-    status = env_commit(c->txn);
-    if (status == PHUSA_OK) {
-        index->next_block = c->number;
-    } else if (status != PHUSA_ENOSPC) {
-        index->failed = true;
+    status = commit(index, c->txn);
+    if (status != PHUSA_OK) return status;
+    index->next_block = c->number;
+    index->unconfirmed = true;
+    return PHUSA_OK;
+}
+
+/* LMDB keeps the roots of its last two transactions, without a checksum: one flipped bit can bring
+ * the one before last back, and then ordinals would be given out twice. So a checkpoint ends with a
+ * transaction that changes nothing, and either root leads to every block. */
+static phusa_status confirm(struct index *index, struct buffer *block)
+{
+    struct env_txn *txn;
+    uint8_t key[8];
+    store_be64(key, 0);
+    phusa_status status = make_first(index, block);
+    if (status == PHUSA_OK) status = env_begin_write(index->env, &txn);
+    if (status != PHUSA_OK) return status;
+    status =
+        env_put(txn, env_bytes_of(key, sizeof key), env_bytes_of(block->bytes, block->size_bytes));
+    if (status == PHUSA_OK) status = env_reserve(index->env, 64u << 10);
+    if (status != PHUSA_OK) {
+        env_abort(txn);
+        return status;
     }
+    status = commit(index, txn);
+    if (status == PHUSA_OK) index->unconfirmed = false;
     return status;
 }
 
-/* Anything to write? Counts the measurements there are. */
-static bool unsaved(struct index *index, uint32_t *measurements)
+/* Anything to write? */
+static bool unsaved(struct index *index)
 {
     bool any = index->next_block == 0;
     pthread_rwlock_rdlock(&index->lock);
-    *measurements = index->names.count;
-    for (uint32_t n = 0; n < *measurements && !any; n++) {
+    for (uint32_t n = 0; n < index->names.count && !any; n++) {
         const struct index_measurement *m = index->measurements[n];
         any = !m->saved || m->fields_saved < m->fields.count || m->series_saved < m->series_count;
     }
@@ -465,41 +498,40 @@ static phusa_status sync_name(struct index *index)
     return status;
 }
 
-static phusa_status write_unsaved(struct index *index)
+static phusa_status write_unsaved(struct checkpoint *c)
 {
-    uint32_t measurements;
-    if (!unsaved(index, &measurements)) return PHUSA_OK;
-    const bool is_new = index->next_block == 0;
-    struct checkpoint c = {.index = index};
+    struct index *index = c->index;
     phusa_status status = PHUSA_OK;
-    bool more = true;
+    bool more = unsaved(index);
     while (status == PHUSA_OK && more) {
         pthread_rwlock_rdlock(&index->lock);
         set_writing(index, index->names.count, false);
         pthread_rwlock_unlock(&index->lock);
-        c.measurement = 0;
-        status = put_transaction(&c, &more);
+        c->measurement = 0;
+        status = put_transaction(c, &more);
         if (status != PHUSA_OK) break;
         pthread_rwlock_rdlock(&index->lock);
         set_writing(index, index->names.count, true);
         pthread_rwlock_unlock(&index->lock);
     }
-    if (status == PHUSA_OK && is_new) {
-        status = sync_name(index);
-        if (status != PHUSA_OK) index->failed = true;
-    }
-    buffer_deinit(&c.block);
-    buffer_deinit(&c.key);
-    buffer_deinit(&c.previous);
-    note_size(index);
+    if (status == PHUSA_OK && index->unconfirmed) status = confirm(index, &c->block);
+    if (status != PHUSA_OK || index->named) return status;
+    status = sync_name(index);
+    index->named = status == PHUSA_OK;
+    index->failed = status != PHUSA_OK;
     return status;
 }
 
 phusa_status index_checkpoint(struct index *index)
 {
     assert(index != NULL && !index->read_only);
+    struct checkpoint c = {.index = index};
     pthread_mutex_lock(&index->checkpoint);
-    const phusa_status status = index->failed ? PHUSA_EFAILED : write_unsaved(index);
+    const phusa_status status = index->failed ? PHUSA_EFAILED : write_unsaved(&c);
+    note_size(index);
+    buffer_deinit(&c.block);
+    buffer_deinit(&c.key);
+    buffer_deinit(&c.previous);
     pthread_mutex_unlock(&index->checkpoint);
     return status;
 }

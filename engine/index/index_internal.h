@@ -150,7 +150,7 @@ struct index_measurement {
 
 struct index {
     uint32_t database, generation;
-    bool read_only;
+    bool read_only, unclean;
     struct log *log;
     pthread_rwlock_t lock; /* what follows, but only against moving: see index_internal.h */
     struct index_pool pool;
@@ -166,6 +166,8 @@ struct index {
     uint64_t next_block;
     _Atomic uint64_t file_bytes;
     bool failed;
+    bool unconfirmed; /* see confirm() */
+    bool named;       /* its directory entry is on disk */
 };
 
 /* NULL: there is none. */
