@@ -52,6 +52,13 @@
 #define EXPRESSION_OPERATORS_MAX 4096u
 #define REGEX_MATCH_LIMIT        100000u /* PCRE2 match and depth limits */
 
+#define WAL_BYTES_DEFAULT         ((size_t)1 << 30)       /* replayed in under 10 s */
+#define FLUSH_INTERVAL_NS_DEFAULT (3600ll * 1000000000ll) /* an hour of points in memory */
+#define SEAL_GRACE_NS_DEFAULT     (3600ll * 1000000000ll) /* points are often minutes late */
+#define QUERY_TIME_NS_DEFAULT     (30ll * 1000000000ll)
+#define QUERY_ROWS_DEFAULT        100000000ull
+#define QUERY_VALUES_DEFAULT      10000000000ull
+
 /* -- files -- */
 #define FILES_PER_TIER_MAX 8u /* runs of one size tier before they are merged */
 #define OPEN_FILES_DEFAULT 256u
