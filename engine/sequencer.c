@@ -279,7 +279,7 @@ static phusa_status judge_row(struct sequencer_state *s, const struct batch_row 
         snprintf(reason, sizeof reason,
                  "the time is %" PRId64 " days ahead of the server's clock; at most one day is "
                  "taken: check the clock that wrote it, and the precision",
-                 (row->time_ns - s->now_ns) / FUTURE_NS_MAX);
+                 (int64_t)((row->time_ns - s->now_ns) / FUTURE_NS_MAX));
         refuse(s, row, PHUSA_ERANGE, reason);
         return PHUSA_OK;
     }
