@@ -99,7 +99,9 @@ static phusa_status lock_directory(struct phusa *db, struct phusa_error *error)
         return io_error(error, "create", db->dir);
     char path[4096];
     snprintf(path, sizeof path, "%s/lock", db->dir);
-    db->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    const int flags = db->options.read_only ? O_RDONLY : O_RDWR | O_CREAT;
+    db->lock_fd = open(path, flags | O_CLOEXEC, 0600);
+    if (db->lock_fd < 0 && db->options.read_only && errno == ENOENT) return PHUSA_OK;
     if (db->lock_fd < 0) return io_error(error, "open", path);
     if (flock(db->lock_fd, LOCK_EX | LOCK_NB) == 0) return PHUSA_OK;
     return error_set(error, PHUSA_ELOCKED,

@@ -1,5 +1,6 @@
 /*
- * db.h - the facade's own structure: what wires the modules together. Private to the .c files beside it.
+ * db.h - the facade's own structure: what wires the modules together. Private to the .c files
+ * beside it.
  *
  * Threads
  *   callers     phusa_submit() queues a batch; queries run on the caller's thread
