@@ -68,7 +68,7 @@ static const struct expectation expectations[] = {
     {"SELECT water * 100 FROM level WHERE station = 'chau-doc'",
      "level time water\n1970-01-01T00:00:00Z 310\n1970-01-01T01:30:00Z 290\n"},
     {"SELECT max(water) - min(water) AS range FROM level WHERE station = 'can-tho'",
-     "level time range\n1970-01-01T00:00:00Z 0.51\n"},
+     "level time range\n1970-01-01T00:00:00Z 0.5099999999999998\n"},
     {"SELECT median(water), percentile(water, 50), spread(water), stddev(water) FROM level WHERE "
      "station = 'can-tho'",
      "level time median percentile spread stddev\n"
