@@ -119,7 +119,7 @@ phusa_status phusa_query(struct phusa *db, const char *text, size_t size_bytes,
     struct arena arena;
     arena_init(&arena, db->options.query_bytes_max);
     struct request request;
-    phusa_status status = influxql_parse(&arena, text, size_bytes, &request, error);
+    phusa_status status = influxql_parse(text, size_bytes, &arena, &request, error);
     if (status == PHUSA_OK)
         status = execute_request(&db->environment, &request,
                                  options == NULL ? &no_options : options, sink);
