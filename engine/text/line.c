@@ -170,6 +170,7 @@ static phusa_status take_record(struct line_parser *parser, struct batch *batch,
         return PHUSA_OK;
     }
     struct line_fault fault;
+    parser->record_bytes = (size_t)(end - record);
     const phusa_status status = line_parse(parser, batch, record, p, end, options, &fault);
     if (status == PHUSA_OK || status == PHUSA_ENOMEM) return status;
     *faulty = true;

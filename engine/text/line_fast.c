@@ -363,6 +363,7 @@ phusa_status line_fast(struct line_parser *parser, struct batch *batch, const ch
                        const char *newline, const struct line_options *options, bool *joined)
 {
     *joined = false;
+    parser->record_bytes = (size_t)(newline - p);
     const char *key_end = scan_either(p, newline, ' ', '\\');
     if (key_end != newline && *key_end == '\\') key_end = line_key_end(p, newline);
     if (key_end == newline) return PHUSA_OK;

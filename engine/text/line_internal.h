@@ -94,7 +94,7 @@ struct line_parser {
     struct phusa_text measurement;
     struct phusa_pair *tags; /* TAG_COUNT_MAX */
     size_t tag_count;
-    uint8_t *canonical; /* LINE_CANONICAL_BYTES */
+    uint8_t *canonical; /* SERIES_KEY_BYTES_MAX */
     uint32_t canonical_bytes;
     struct line_field *fields;
     size_t field_count, field_capacity;
@@ -105,11 +105,10 @@ struct line_parser {
     enum phusa_type *types;
     size_t name_capacity, type_capacity;
     int64_t time_ns;
-    char *unescaped; /* LINE_BYTES_MAX, once there was a backslash */
-    size_t unescaped_bytes;
+    size_t record_bytes; /* of the record: more than all of its texts together */
+    char *unescaped;     /* texts that had backslashes */
+    size_t unescaped_bytes, unescaped_capacity;
 };
-/* The key's bytes, and one text more than fits, so that the limit is checked after it. */
-#define LINE_CANONICAL_BYTES (SERIES_KEY_BYTES_MAX + LINE_BYTES_MAX + 16)
 
 /* ---- line_fast.c ---- */
 

@@ -100,27 +100,30 @@ static phusa_status sort_tags(struct line_parser *parser, const char *p, struct 
     return PHUSA_OK;
 }
 
-static uint8_t *put_text(uint8_t *p, struct phusa_text text)
+/* False: it does not fit. */
+static bool put_text(struct line_parser *parser, struct phusa_text text)
 {
-    p = put_varint(p, text.size_bytes);
+    const size_t room = SERIES_KEY_BYTES_MAX - parser->canonical_bytes;
+    if (text.size_bytes + 1 + (text.size_bytes >= 0x80) + (text.size_bytes >= 0x4000) > room)
+        return false;
+    uint8_t *p = put_varint(parser->canonical + parser->canonical_bytes, text.size_bytes);
     memcpy(p, text.bytes, text.size_bytes);
-    return p + text.size_bytes;
+    parser->canonical_bytes = (uint32_t)(p + text.size_bytes - parser->canonical);
+    return true;
 }
+_Static_assert(SERIES_KEY_BYTES_MAX <= 0x4000, "a text that fits has a length of two bytes");
 
 static phusa_status put_canonical(struct line_parser *parser, const char *p,
                                   struct line_fault *fault)
 {
-    uint8_t *out = put_text(parser->canonical, parser->measurement);
-    for (size_t i = 0; i < parser->tag_count; i++) {
-        out = put_text(out, parser->tags[i].key);
-        out = put_text(out, parser->tags[i].value);
-        if (out > parser->canonical + SERIES_KEY_BYTES_MAX)
-            return line_fault(fault, p, PHUSA_ELIMIT,
-                              "measurement and tags are too long: at most %u bytes are allowed",
-                              SERIES_KEY_BYTES_MAX);
-    }
-    parser->canonical_bytes = (uint32_t)(out - parser->canonical);
-    return PHUSA_OK;
+    parser->canonical_bytes = 0;
+    bool fits = put_text(parser, parser->measurement);
+    for (size_t i = 0; fits && i < parser->tag_count; i++)
+        fits = put_text(parser, parser->tags[i].key) && put_text(parser, parser->tags[i].value);
+    if (fits) return PHUSA_OK;
+    return line_fault(fault, p, PHUSA_ELIMIT,
+                      "measurement and tags are too long: at most %u bytes are allowed",
+                      SERIES_KEY_BYTES_MAX);
 }
 
 static bool make_room(struct line_parser *parser)
@@ -128,7 +131,7 @@ static bool make_room(struct line_parser *parser)
     if (parser->canonical != NULL) return true;
     if (parser->tags == NULL) parser->tags = mem_array(TAG_COUNT_MAX, sizeof *parser->tags);
     if (parser->tags == NULL) return false;
-    parser->canonical = mem_alloc(LINE_CANONICAL_BYTES);
+    parser->canonical = mem_alloc(SERIES_KEY_BYTES_MAX);
     return parser->canonical != NULL;
 }
 

@@ -32,10 +32,11 @@ phusa_status line_unescape(struct line_parser *parser, const char *set, struct p
         *out = text;
         return PHUSA_OK;
     }
-    if (parser->unescaped == NULL) parser->unescaped = mem_alloc(LINE_BYTES_MAX);
-    if (parser->unescaped == NULL) return PHUSA_ENOMEM;
-    /* All texts of a record together are no longer than the record. */
-    assert(text.size_bytes <= LINE_BYTES_MAX - parser->unescaped_bytes);
+    /* All of them fit at once, so that none moves while another is added. */
+    if (parser->unescaped_bytes == 0 &&
+        !MEM_GROW(parser->unescaped, parser->unescaped_capacity, parser->record_bytes))
+        return PHUSA_ENOMEM;
+    assert(text.size_bytes <= parser->unescaped_capacity - parser->unescaped_bytes);
     char *begin = parser->unescaped + parser->unescaped_bytes;
     char *p = begin;
     for (size_t i = 0; i < text.size_bytes; i++) {
