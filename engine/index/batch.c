@@ -198,9 +198,16 @@ phusa_status batch_measurement(struct batch *batch, struct phusa_text name, uint
 phusa_status batch_key_canonical(struct batch *batch, struct phusa_text measurement,
                                  const uint8_t *bytes, uint32_t size_bytes, uint32_t *index)
 {
+    return batch_key_hashed(batch, measurement, bytes, size_bytes, hash_bytes(bytes, size_bytes),
+                            index);
+}
+
+phusa_status batch_key_hashed(struct batch *batch, struct phusa_text measurement,
+                              const uint8_t *bytes, uint32_t size_bytes, struct hash128 hash,
+                              uint32_t *index)
+{
     assert(size_bytes <= SERIES_KEY_BYTES_MAX);
     struct batch_table *table = &batch->key_table;
-    const struct hash128 hash = hash_bytes(bytes, size_bytes);
     if (!table_make_room(table)) return PHUSA_ENOMEM;
     size_t at = hash.low;
     uint32_t found;

@@ -111,6 +111,16 @@ PHUSA_MUST_USE phusa_status batch_key(struct batch *batch, struct phusa_text mea
 PHUSA_MUST_USE phusa_status batch_key_canonical(struct batch *batch, struct phusa_text measurement,
                                                 const uint8_t *bytes, uint32_t size_bytes,
                                                 uint32_t *index);
+/* The same with the hash of these bytes, for which the table's slot may have been fetched before.
+ */
+PHUSA_MUST_USE phusa_status batch_key_hashed(struct batch *batch, struct phusa_text measurement,
+                                             const uint8_t *bytes, uint32_t size_bytes,
+                                             struct hash128 hash, uint32_t *index);
+static inline void batch_prefetch_key(const struct batch *batch, struct hash128 hash)
+{
+    const struct batch_table *table = &batch->key_table;
+    if (table->capacity > 0) __builtin_prefetch(&table->slots[hash.low & (table->capacity - 1)]);
+}
 PHUSA_MUST_USE phusa_status batch_shape(struct batch *batch, uint32_t measurement,
                                         const struct phusa_text *names,
                                         const enum phusa_type *types, uint32_t field_count,

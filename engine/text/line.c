@@ -37,6 +37,7 @@ phusa_status line_parser_open(struct line_parser **out)
     struct line_parser *parser = mem_zalloc(sizeof *parser);
     if (parser == NULL) return PHUSA_ENOMEM;
     parser->spellings.generation = 1;
+    parser->ahead_limit = 1;
     arena_init(&parser->form_arena, PHUSA_BATCH_BYTES_MAX);
     *out = parser;
     return PHUSA_OK;
@@ -46,6 +47,7 @@ void line_parser_close(struct line_parser *parser)
 {
     if (parser == NULL) return;
     arena_deinit(&parser->form_arena);
+    mem_free(parser->ahead);
     mem_free(parser->pending);
     mem_free(parser->spellings.slots);
     mem_free(parser->forms);
@@ -69,10 +71,16 @@ static void drop_pending(struct line_parser *parser)
     parser->skipping = false;
 }
 
+/* What one request with a million series needed must not stay with an idle connection. */
+#define SPELLINGS_KEPT_MAX (64u << 10)
+
 void line_parser_reset(struct line_parser *parser)
 {
     drop_pending(parser);
     parser->line_count = 0;
+    if (parser->spellings.capacity <= SPELLINGS_KEPT_MAX) return;
+    mem_free(parser->spellings.slots);
+    parser->spellings = (struct line_spellings){.generation = 1};
 }
 
 uint64_t line_parser_line_count(const struct line_parser *parser)
@@ -257,27 +265,42 @@ static bool is_full(const struct batch *batch)
            batch->size_bytes > PHUSA_BATCH_BYTES_MAX - RECORD_BATCH_BYTES_MAX;
 }
 
+/* Records like earlier ones. *odd: the one at *p is another. */
+static phusa_status take_fast(struct line_parser *parser, struct batch *batch, const char **p,
+                              const char *end, const struct line_options *options, bool *odd)
+{
+    const size_t count = line_look_ahead(parser, batch, *p, end);
+    *odd = count == 0;
+    for (size_t i = 0; i < count && !is_full(batch); i++) {
+        bool joined;
+        const phusa_status status = line_fast(parser, batch, &parser->ahead[i], options, &joined);
+        if (status != PHUSA_OK) return status;
+        if (!joined) {
+            /* What was seen beyond it was seen for nothing. */
+            parser->ahead_limit = 1;
+            *odd = true;
+            return PHUSA_OK;
+        }
+        parser->line_count++;
+        *p = parser->ahead[i].newline + 1;
+    }
+    if (parser->ahead_limit < LINE_AHEAD_MAX) parser->ahead_limit *= 2;
+    return PHUSA_OK;
+}
+
 /* Records that begin in [*p, end). */
 static phusa_status take_records(struct line_parser *parser, struct batch *batch, const char **p,
                                  const char *end, bool last, const struct line_options *options,
                                  bool *stop)
 {
     while (*p < end && !*stop && !is_full(batch)) {
+        bool odd;
+        phusa_status status = take_fast(parser, batch, p, end, options, &odd);
+        if (status != PHUSA_OK) return status;
+        if (!odd) continue;
         const char *newline = memchr(*p, '\n', (size_t)(end - *p));
-        if (newline == NULL) newline = end;
-        bool joined = false;
-        if (end - newline >= LINE_SLACK_BYTES && newline - *p <= LINE_BYTES_MAX && **p > ' ' &&
-            **p != '#') {
-            const phusa_status status = line_fast(parser, batch, *p, newline, options, &joined);
-            if (status != PHUSA_OK) return status;
-        }
-        if (joined) {
-            parser->line_count++;
-            *p = newline + 1;
-            continue;
-        }
-        const phusa_status status =
-            take_slowly(parser, batch, p, newline, end, last, options, stop);
+        status = take_slowly(parser, batch, p, newline == NULL ? end : newline, end, last, options,
+                             stop);
         if (status != PHUSA_OK) return status;
     }
     return PHUSA_OK;

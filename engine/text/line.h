@@ -32,7 +32,7 @@ struct line_options {
 
 PHUSA_MUST_USE phusa_status line_parser_open(struct line_parser **out);
 void line_parser_close(struct line_parser *parser); /* NULL is allowed */
-/* Forget an unfinished line, and count lines from 1 again. Memory is kept. */
+/* Forget an unfinished line, and count lines from 1 again. Memory is kept, up to a few MiB. */
 void line_parser_reset(struct line_parser *parser);
 
 /* Take `size_bytes` of text; `last` ends an unfinished line. Stops early, *taken < size_bytes,

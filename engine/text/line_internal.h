@@ -26,6 +26,8 @@ struct line_form_field {
 struct line_form {
     uint32_t shape; /* in the batch */
     uint32_t field_count;
+    uint32_t
+        follower; /* the form that came after this one in a series, for lines of one field each */
     const struct line_form_field *fields;
 };
 #define LINE_FORM_NONE UINT32_MAX
@@ -68,6 +70,8 @@ struct line_fault {
 
 struct line_parser {
     uint64_t line_count;
+    struct line_ahead *ahead; /* LINE_AHEAD_MAX */
+    size_t ahead_limit;       /* so many at once: fewer where records are not alike */
 
     /* The start of a record whose end has not come yet. */
     char *pending;
@@ -94,6 +98,7 @@ struct line_parser {
     struct phusa_text measurement;
     struct phusa_pair *tags; /* TAG_COUNT_MAX */
     size_t tag_count;
+    bool key_escaped;   /* a backslash is somewhere in measurement and tags */
     uint8_t *canonical; /* SERIES_KEY_BYTES_MAX */
     uint32_t canonical_bytes;
     struct line_field *fields;
@@ -112,12 +117,28 @@ struct line_parser {
 
 /* ---- line_fast.c ---- */
 
-/* The record [p, newline), no blank before it: *joined when it was like an earlier one and is a
- * row now; otherwise nothing has changed and line_parse() must look at it. LINE_SLACK_BYTES from
- * `newline` on must be readable. */
-#define LINE_SLACK_BYTES 64
+/* Records that come next, looked at together: where many series are written, each look-up waits for
+ * memory, and so they wait at the same time. 16 are enough to hide it; more would leave the cache.
+ */
+#define LINE_AHEAD_MAX       16u
+#define LINE_AHEAD_KEY_BYTES 256u
+struct line_ahead {
+    const char *p, *key_end, *newline;
+    struct hash128 spelling_hash;
+    /* For a spelling that is new, and short enough; canonical_bytes 0: not made. */
+    struct hash128 key_hash;
+    struct phusa_text measurement;
+    uint32_t canonical_bytes;
+    uint8_t canonical[LINE_AHEAD_KEY_BYTES];
+};
+/* The records from `p` on for which line_fast() may be tried, up to LINE_AHEAD_MAX; 0: the first
+ * one is none. */
+size_t line_look_ahead(struct line_parser *parser, const struct batch *batch, const char *p,
+                       const char *end);
+/* *joined: the record was like an earlier one and is a row now; otherwise nothing has changed and
+ * line_parse() must look at it. */
 PHUSA_MUST_USE phusa_status line_fast(struct line_parser *parser, struct batch *batch,
-                                      const char *p, const char *newline,
+                                      const struct line_ahead *ahead,
                                       const struct line_options *options, bool *joined);
 /* Remember the record in parser->fields, which has become a row of `key` and `shape`: how its
  * series [spelling, spelling_end) and its fields were written. */

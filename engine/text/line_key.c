@@ -32,12 +32,20 @@ static const char *find_delimiter(const char *p, const char *end, char a, char b
     return at;
 }
 
+static phusa_status unescape(struct line_parser *parser, const char *set, struct phusa_text text,
+                             struct phusa_text *out)
+{
+    if (parser->key_escaped) return line_unescape(parser, set, text, out);
+    *out = text;
+    return PHUSA_OK;
+}
+
 static phusa_status take_name(struct line_parser *parser, const char *what, const char *set,
                               const char *p, const char *end, struct phusa_text *out,
                               struct line_fault *fault)
 {
     struct phusa_text text = {p, (size_t)(end - p)};
-    const phusa_status status = line_unescape(parser, set, text, &text);
+    const phusa_status status = unescape(parser, set, text, &text);
     if (status != PHUSA_OK) return status;
     if (text.size_bytes > NAME_BYTES_MAX)
         return line_fault(fault, p, PHUSA_ELIMIT, "%s of %zu bytes: at most %u are allowed", what,
@@ -68,36 +76,77 @@ static phusa_status take_tag(struct line_parser *parser, const char **at, const 
                           "missing tag value: leave a tag out that has none");
     phusa_status status = take_name(parser, "tag key", ",= ", key, equal, &tag->key, fault);
     if (status != PHUSA_OK) return status;
-    if (text_equal(tag->key, text_of("time")))
+    if (tag->key.size_bytes == 4 && memcmp(tag->key.bytes, "time", 4) == 0)
         return line_fault(fault, key, PHUSA_EINVAL,
                           "invalid tag key: time is the point's own, choose another name");
     tag->value = (struct phusa_text){value, (size_t)(value_end - value)};
-    status = line_unescape(parser, ",= ", tag->value, &tag->value);
+    status = unescape(parser, ",= ", tag->value, &tag->value);
     if (status != PHUSA_OK) return status;
     *at = value_end;
     return PHUSA_OK;
 }
 
-static int compare_tags(const void *a, const void *b)
+/* As text_compare() of their keys; those of one series mostly differ in their first byte. */
+static inline int compare_tags(const struct phusa_pair *a, const struct phusa_pair *b)
 {
-    return text_compare(((const struct phusa_pair *)a)->key, ((const struct phusa_pair *)b)->key);
+    const int first = (int)(uint8_t)*a->key.bytes - (int)(uint8_t)*b->key.bytes;
+    return first != 0 ? first : text_compare(a->key, b->key);
 }
 
-/* Tags in order of their keys, which differ. Mostly they come so. */
+static int compare_for_qsort(const void *a, const void *b)
+{
+    return compare_tags(a, b);
+}
+
+/* By insertion up to a few, where qsort()'s calls would cost more than the rest of the line. */
+#define FEW_TAGS 24u
+static void sort_by_key(struct phusa_pair *tags, size_t count)
+{
+    if (count > FEW_TAGS) {
+        qsort(tags, count, sizeof *tags, compare_for_qsort);
+        return;
+    }
+    for (size_t i = 1; i < count; i++) {
+        const struct phusa_pair tag = tags[i];
+        size_t at = i;
+        for (; at > 0 && compare_tags(&tags[at - 1], &tag) > 0; at--)
+            tags[at] = tags[at - 1];
+        tags[at] = tag;
+    }
+}
+
+/* Tags in order of their keys, which must differ. */
 static phusa_status sort_tags(struct line_parser *parser, const char *p, struct line_fault *fault)
 {
-    struct phusa_pair *tags = parser->tags;
-    const size_t count = parser->tag_count;
-    size_t i = 1;
-    while (i < count && text_compare(tags[i - 1].key, tags[i].key) < 0)
-        i++;
-    if (i >= count) return PHUSA_OK;
-    qsort(tags, count, sizeof *tags, compare_tags);
-    for (i = 1; i < count; i++)
-        if (text_equal(tags[i - 1].key, tags[i].key))
+    const struct phusa_pair *tags = parser->tags;
+    sort_by_key(parser->tags, parser->tag_count);
+    for (size_t i = 1; i < parser->tag_count; i++)
+        if (compare_tags(&tags[i - 1], &tags[i]) == 0)
             return line_fault(fault, p, PHUSA_EINVAL, "duplicate tags: %.*s is there twice",
                               (int)tags[i].key.size_bytes, tags[i].key.bytes);
     return PHUSA_OK;
+}
+
+/* memcpy() for the few bytes of a tag, without the call. */
+static inline uint8_t *put_bytes(uint8_t *out, const char *bytes, size_t size_bytes)
+{
+    if (size_bytes >= 8 && size_bytes <= 16) {
+        const uint64_t head = load_u64(bytes);
+        const uint64_t tail = load_u64(bytes + size_bytes - 8);
+        store_u64(out, head);
+        store_u64(out + size_bytes - 8, tail);
+    } else if (size_bytes >= 4 && size_bytes < 8) {
+        const uint32_t head = load_u32(bytes);
+        const uint32_t tail = load_u32(bytes + size_bytes - 4);
+        store_u32(out, head);
+        store_u32(out + size_bytes - 4, tail);
+    } else if (size_bytes < 4) {
+        for (size_t i = 0; i < size_bytes; i++)
+            out[i] = (uint8_t)bytes[i];
+    } else {
+        memcpy(out, bytes, size_bytes);
+    }
+    return out + size_bytes;
 }
 
 /* False: it does not fit. */
@@ -107,8 +156,8 @@ static bool put_text(struct line_parser *parser, struct phusa_text text)
     if (text.size_bytes + 1 + (text.size_bytes >= 0x80) + (text.size_bytes >= 0x4000) > room)
         return false;
     uint8_t *p = put_varint(parser->canonical + parser->canonical_bytes, text.size_bytes);
-    memcpy(p, text.bytes, text.size_bytes);
-    parser->canonical_bytes = (uint32_t)(p + text.size_bytes - parser->canonical);
+    p = put_bytes(p, text.bytes, text.size_bytes);
+    parser->canonical_bytes = (uint32_t)(p - parser->canonical);
     return true;
 }
 _Static_assert(SERIES_KEY_BYTES_MAX <= 0x4000, "a text that fits has a length of two bytes");
@@ -149,6 +198,7 @@ phusa_status line_parse_key(struct line_parser *parser, const char *p, const cha
         return line_fault(fault, bad, PHUSA_EINVAL,
                           *bad == '\0' ? "NUL byte: leave it out" : "invalid UTF-8");
 
+    parser->key_escaped = memchr(p, '\\', (size_t)(end - p)) != NULL;
     const char *at = find_delimiter(p, end, ',', ',');
     phusa_status status =
         take_name(parser, "measurement", ", ", p, at, &parser->measurement, fault);

@@ -365,6 +365,9 @@ static void start_random(uint64_t seed)
 static const char *const templates[] = {
     "m f=1 5",
     "m,a=b f=1.5,g=2i 1700000000000000000",
+    "m,a=b f=2.25 1700000000000000000",
+    "m,a=b g=7i 1700000000000000000",
+    "m,a=b s=\"x\" 1700000000000000000",
     "cpu,host=h1,region=eu usage_user=58i,usage_system=2i,usage_idle=24i 1451606400000000000",
     "cpu,host=h2,region=eu usage_user=5i,usage_system=100i,usage_idle=0i 1451606400000000000",
     "cpu,region=eu,host=h1 usage_user=-58i,usage_system=2i,usage_idle=24i 1451606410000000000",
