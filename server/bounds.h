@@ -23,11 +23,13 @@
 #define WRITE_LOW_BYTES         (64u << 10)  /* ... until it is below this */
 #define LINGER_BYTES_MAX        (4u << 20) /* read and dropped after an early refusal, so that the */
 #define LINGER_NS               (2 * SECOND_NS) /* client sees the answer and not a reset */
-#define WRITE_STALL_NS_DEFAULT                                                    \
-    (30 * SECOND_NS)            /* a client that takes nothing for so long is cut \
-                                 */
-#define TICK_MS 250             /* how exact the deadlines are */
-#define STOP_NS (4 * SECOND_NS) /* for requests in flight, of the 5 s promised */
+#define WRITE_STALL_NS_DEFAULT                                             \
+    (30 * SECOND_NS)     /* a client that takes nothing for so long is cut \
+                          */
+#define PROBE_S     60   /* of silence, then TCP asks whether the other machine is still there */
+#define TICK_MS     250  /* how exact the deadlines are */
+#define STOP_MS_MAX 4800 /* then the flush is left to the next start's replay */
+#define STOP_NS     (4 * SECOND_NS) /* for requests in flight, of the 5 s promised */
 
 /* -- HTTP requests -- */
 #define HEAD_BYTES_MAX         (64u << 10)
@@ -46,6 +48,11 @@
 #define BUSY_NS_DEFAULT        (5 * SECOND_NS) /* back-pressure before a 503 */
 #define BUSY_RETRY_MS          5
 #define ERROR_HEADER_BYTES_MAX 512u
+
+/* -- batches being filled -- */
+/* All writes together should not hold more than this; many of them submit the sooner. */
+#define GATHERING_BYTES_MAX ((size_t)128 << 20)
+#define GATHERING_BYTES_MIN ((size_t)256 << 10) /* of one; below, syncs cost more than memory */
 
 /* -- answers -- */
 #define ANSWER_BLOCK_BYTES  (64u << 10)  /* an answer below this has a Content-Length */

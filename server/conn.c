@@ -386,6 +386,7 @@ void conn_accept(struct loop *loop, uv_stream_t *listener, const struct door *do
         return;
     }
     uv_tcp_nodelay(&conn->socket, 1);
+    uv_tcp_keepalive(&conn->socket, 1, PROBE_S);
     conn->progress_ns = loop_now_ns(loop);
     if (!door->open(conn)) {
         conn_close(conn);

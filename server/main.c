@@ -2,7 +2,8 @@
  * main.c - phusad: settings, signals, exit codes.
  *
  *     SIGTERM, SIGINT   answer what is in flight, flush, end with 0; a second one ends at once,
- *                       which loses nothing that was acknowledged
+ *                       which loses nothing that was acknowledged, nor does a flush that takes
+ *                       longer than 5 s and is left undone
  *     SIGHUP            open the log file anew
  *
  * Exit codes: 0 ended as asked, 1 could not start or could not flush, 2 wrong usage.
@@ -14,6 +15,7 @@
 #include "server.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -63,6 +65,15 @@ static void wait_for_end(const sigset_t *signals, struct logger *logger)
     }
 }
 
+/* The promise is 5 s. What a flush has not done by then, replay does at the next start. */
+static void *watch_stop(void *context)
+{
+    usleep(STOP_MS_MAX * 1000);
+    logger_write(context, PHUSA_LOG_WARN, "stopped",
+                 "flush=\"unfinished\" msg=\"the log will be replayed at the next start\"");
+    _exit(0);
+}
+
 static int serve(const struct config *config)
 {
     struct logger *logger = logger_open(config->log_file, config->log_level);
@@ -97,6 +108,8 @@ static int serve(const struct config *config)
     sigaddset(&stops, SIGTERM);
     sigaddset(&stops, SIGINT);
     sigprocmask(SIG_UNBLOCK, &stops, NULL);
+    pthread_t watch;
+    if (pthread_create(&watch, NULL, watch_stop, logger) == 0) pthread_detach(watch);
     const phusa_status status = server_stop(server);
     logger_write(logger, status == PHUSA_OK ? PHUSA_LOG_INFO : PHUSA_LOG_ERROR, "stopped",
                  "flush=\"%s\"", phusa_status_text(status));

@@ -123,6 +123,8 @@ static phusa_status enqueue(struct job *job, struct outbuf *out, bool last)
             pthread_cond_wait(&job->room, &job->mutex);
     }
     pthread_mutex_unlock(&job->mutex);
+    /* A long answer goes on with blocks of the same size: no growing by halves again. */
+    if (!last) outbuf_reserve(&job->encoder.out, ANSWER_BLOCK_BYTES + 4096);
     return is_cancelled(job) ? PHUSA_ECANCELLED : PHUSA_OK;
 }
 

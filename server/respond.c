@@ -131,7 +131,7 @@ void respond_plain(struct exchange *exchange, int status, const char *headers, c
 /* A header's value: one line of what can be printed. */
 static void put_header_text(struct outbuf *out, const char *text)
 {
-    for (size_t i = 0; text[i] != '\0' && i < ERROR_HEADER_BYTES_MAX; i++)
+    for (size_t i = 0; i < ERROR_HEADER_BYTES_MAX && text[i] != '\0'; i++)
         outbuf_byte(out, (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i]);
 }
 

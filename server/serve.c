@@ -436,8 +436,10 @@ static void serve_stop(struct conn *conn)
     session->stopping = true;
     if (session->exchange != NULL)
         session->exchange->close = true;
-    else
+    else if (conn->flying_bytes > 0)
         conn_finish(conn);
+    else
+        conn_close(conn);
 }
 
 static void serve_gone(struct conn *conn)

@@ -87,6 +87,16 @@ failed:
     return NULL;
 }
 
+size_t server_batch_bytes(struct server *server)
+{
+    /* Below the largest batch by more than the longest line with its strings, so that no line ever
+     * meets a full one. */
+    const size_t most = PHUSA_BATCH_BYTES_MAX - (2u << 20);
+    const size_t count = atomic_load_explicit(&server->gathering_count, memory_order_relaxed);
+    const size_t share = GATHERING_BYTES_MAX / (count == 0 ? 1 : count);
+    return share > most ? most : share < GATHERING_BYTES_MIN ? GATHERING_BYTES_MIN : share;
+}
+
 phusa_status server_stop(struct server *server)
 {
     if (server == NULL) return PHUSA_OK;

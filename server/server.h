@@ -42,6 +42,7 @@ struct server {
     unsigned loop_count;
     struct address http_bind, tcp_bind; /* with the ports as bound */
     _Atomic size_t connection_count;    /* open now, both doors, all loops */
+    _Atomic size_t gathering_count;     /* writes that hold a batch */
     _Atomic bool stopping;
     int64_t started_ns; /* monotonic */
     int64_t start_ns;   /* how long it took */
@@ -52,6 +53,8 @@ struct server {
  * outlive the server. */
 struct server *server_start(const struct config *config, struct logger *logger, char *error,
                             size_t error_bytes);
+/* How large a write lets its batch grow: a share of what all may hold. */
+size_t server_batch_bytes(struct server *server);
 /* Answer what is in flight, flush, free. The outcome of the flush. */
 phusa_status server_stop(struct server *server);
 

@@ -23,10 +23,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Submit before the batch is full, so that no line ever meets a full one: below the largest batch
- * by more than the longest line with its strings. */
-#define BATCH_FULL_BYTES (PHUSA_BATCH_BYTES_MAX - (2u << 20))
-
 struct refusal {
     uint64_t line;
     uint32_t column;
@@ -58,6 +54,7 @@ struct write {
 
 static void write_free(struct write *write)
 {
+    atomic_fetch_sub(&write->loop->server->gathering_count, 1);
     phusa_batch_free(write->batch);
     for (size_t i = 0; i < write->refusal_count; i++) {
         free(write->refusals[i].reason);
@@ -259,12 +256,17 @@ static void on_landed(struct mail *mail)
 
 /* ---- the body ---- */
 
+static bool is_full(const struct write *write)
+{
+    return phusa_batch_bytes(write->batch) >= server_batch_bytes(write->loop->server);
+}
+
 static size_t write_body(struct exchange *exchange, const char *bytes, size_t size_bytes)
 {
     struct write *write = exchange->state;
     size_t used = 0;
     while (used < size_bytes) {
-        if (phusa_batch_bytes(write->batch) >= BATCH_FULL_BYTES) {
+        if (is_full(write)) {
             submit(write);
             break;
         }
@@ -298,7 +300,7 @@ static void write_end(struct exchange *exchange)
     struct write *write = exchange->state;
     if (write->flying) return;
     if (!write->ended) {
-        if (phusa_batch_bytes(write->batch) >= BATCH_FULL_BYTES) {
+        if (is_full(write)) {
             submit(write);
             return;
         }
@@ -371,6 +373,7 @@ static void begin(struct exchange *exchange, const char *database, const char *p
     write->precision_ns = precision_ns;
     write->now_ns = wall_ns();
     exchange->state = write;
+    atomic_fetch_add(&exchange->server->gathering_count, 1);
 }
 
 static void write_begin(struct exchange *exchange)
