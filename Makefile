@@ -13,7 +13,7 @@
 #   make format     clang-format over the tree
 #   make install    PREFIX=/usr/local DESTDIR=
 #   make clean      remove build/
-#   make deps       install what is missing (Debian packages), saying what and why
+#   make deps       install what is missing (Debian packages), saying what and why; the others do it too
 #
 # Output goes to build/VARIANT only. V=1 shows the commands.
 
@@ -76,8 +76,17 @@ lib: $(B)/libphusa.a
 all: $(B)/libphusa.a $(B)/libphusa.so $(B)/phusa.pc \
      $(if $(SERVER_SRC),$(B)/phusad) $(if $(CLIENT_SRC),$(B)/phusa $(B)/libphusa-client.a)
 
+# What is missing is installed before the first file is compiled. The stamps go with make clean.
+build/deps.%: tests/support/deps.sh
+	@mkdir -p build
+	@sh tests/support/deps.sh $*
+	@touch $@
+.PHONY: deps
+deps: build/deps.build build/deps.check
+DEPS := build/deps.build $(if $(filter clang fuzz,$(VARIANT)),build/deps.check)
+
 define compile_rule
-$(B)/obj/$(1)/%.o: $(1)/%.c
+$(B)/obj/$(1)/%.o: $(1)/%.c | $(DEPS)
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(CFLAGS) $$(INC_$(1)) -MMD -MP -c $$< -o $$@
 endef
@@ -115,6 +124,26 @@ $(B)/tests/$(1).test: $(call obj,$(wildcard tests/$(1)/*.c)) $(call obj,$(TEST_S
 	    $(if $(filter client,$(1)),$(CLIENT_LIBS)) $(ENGINE_LIBS) -lcriterion -o $$@
 endef
 $(foreach d,$(TEST_DIRS),$(eval $(call test_rule,$(d))))
+
+# ---- everything: unit tests, crash tests, scripts (tests/NAME/run.sh), the example, fuzz corpora ----
+.PHONY: test asan run-all run-asan
+test: build/deps.build
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory VARIANT=debug run-all
+asan: build/deps.build
+	@$(MAKE) --no-print-directory VARIANT=asan run-asan
+CORPUS_BINS := $(patsubst tests/fuzz/%.c,$(B)/corpus/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+TEST_SCRIPTS := $(sort $(wildcard tests/*/run.sh))
+run-all: test-bins $(B)/embed $(CORPUS_BINS)
+	@B=$(B) sh tests/support/run_tests.sh $(B)/logs 0 $(TEST_BINS) $(TEST_SCRIPTS)
+run-asan: test-bins $(B)/embed $(CORPUS_BINS)
+	@ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	    sh tests/support/run_tests.sh $(B)/logs 1 $(TEST_BINS)
+
+# The example that embeds libphusa.
+$(B)/embed: $(B)/obj/client/examples/embed.o $(B)/libphusa.a
+	$(Q)$(CC) $(LDFLAGS) $^ $(ENGINE_LIBS) -o $@
+$(B)/obj/client/examples/%.o: INC_client := -Iengine/include
 
 .PHONY: test-bins test-unit
 test-bins: $(if $(M),$(B)/tests/$(M).test,$(TEST_BINS))
@@ -182,6 +211,29 @@ run-crash: $(CRASH_BINS)
 	awk '/^[0-9]+ passed, [0-9]+ failed$$/ { p += $$1; f += $$3 } \
 	    END { print "crash tests: " p " passed, " f + 0 " failed" }' $(B)/crash/log; exit $$status
 
+# ---- fuzz targets: with libFuzzer (make fuzz), and with a driver that replays the corpora (make test) ----
+FUZZ_SECONDS ?= 60
+FUZZ_NAMES := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_BINS := $(addprefix $(B)/fuzz/,$(FUZZ_NAMES))
+$(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(filter-out $(B)/obj/server/main.o,$(SERVER_OBJ)) $(B)/libphusa.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) $^ \
+	    $(SERVER_LIBS) $(ENGINE_LIBS) -o $@
+$(B)/corpus/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o \
+    $(filter-out $(B)/obj/server/main.o,$(SERVER_OBJ)) $(B)/libphusa.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) $^ $(SERVER_LIBS) $(ENGINE_LIBS) -o $@
+.SECONDARY: $(call obj,$(wildcard tests/fuzz/*.c))
+.PHONY: fuzz run-fuzz
+fuzz:
+	@$(MAKE) --no-print-directory VARIANT=fuzz run-fuzz
+run-fuzz: $(FUZZ_BINS)
+	@set -e; for t in $(FUZZ_NAMES); do mkdir -p $(B)/found/$$t tests/fuzz/corpus/$$t; \
+	    echo "== $$t, $(FUZZ_SECONDS) s"; \
+	    $(B)/fuzz/$$t -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+	        -artifact_prefix=$(B)/found/$$t- $(B)/found/$$t tests/fuzz/corpus/$$t 2>&1 | \
+	        grep -E '^(stat::number|==|SUMMARY|Test unit)' ; done
+
 # ---- bench/micro/*.c, a program each, which may open one module ----
 MICRO_BINS := $(patsubst bench/micro/%.c,$(B)/bench/micro/%,$(sort $(wildcard bench/micro/*.c)))
 $(B)/obj/bench/micro/%.o: INC_bench += -Iengine
@@ -191,6 +243,24 @@ $(B)/bench/micro/%: $(B)/obj/bench/micro/%.o $(B)/libphusa.a
 	$(Q)$(CC) $(LDFLAGS) $^ $(ENGINE_LIBS) -o $@
 .PHONY: micro
 micro: $(MICRO_BINS)
+
+# ---- checks that need no running program, installing, the rest ----
+.PHONY: lint
+lint: build/deps.build build/deps.check
+	@sh tests/lint/lint.sh
+
+.PHONY: install uninstall
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -m 755 $(B)/phusad $(B)/phusa $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 $(B)/libphusa.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 755 $(B)/libphusa.so $(DESTDIR)$(PREFIX)/lib/libphusa.so.0
+	ln -sf libphusa.so.0 $(DESTDIR)$(PREFIX)/lib/libphusa.so
+	install -m 644 engine/include/phusa.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 $(B)/phusa.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
+uninstall:
+	cd $(DESTDIR)$(PREFIX) && rm -f bin/phusad bin/phusa lib/libphusa.a lib/libphusa.so \
+	    lib/libphusa.so.0 include/phusa.h lib/pkgconfig/phusa.pc
 
 .PHONY: help format clean
 help:
