@@ -10,10 +10,11 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "answer.h"
 #include "failure.h"
 #include "gzip.h"
 #include "httpconn.h"
+#include "refusals.h"
+#include "rowstream.h"
 
 #ifndef PHUSA_VERSION
 #define PHUSA_VERSION "unknown"
@@ -370,7 +371,7 @@ phusa_client_status phusa_client_write(struct phusa_client *client,
 struct query_call {
     struct phusa_client *client;
     const struct phusa_client_sink *sink;
-    struct answer rows;
+    struct rowstream rows;
 };
 
 static phusa_client_status query_body(void *context, int http_status, const char *bytes,
@@ -380,7 +381,7 @@ static phusa_client_status query_body(void *context, int http_status, const char
     if (http_status / 100 != 2) return keep_complaint(call->client, bytes, size_bytes);
     if (call->sink->raw != NULL && !call->sink->raw(call->sink->context, bytes, size_bytes))
         return PHUSA_CLIENT_ESTOPPED;
-    return answer_feed(&call->rows, bytes, size_bytes);
+    return rowstream_feed(&call->rows, bytes, size_bytes);
 }
 
 static bool build_query(struct phusa_client *client, const struct phusa_client_query *query,
@@ -421,7 +422,7 @@ static phusa_client_status query_answered(struct query_call *call,
         refusals_deinit(&refusals);
         return status;
     }
-    const phusa_client_status status = answer_finish(&call->rows);
+    const phusa_client_status status = rowstream_finish(&call->rows);
     if (status != PHUSA_CLIENT_OK)
         return failure_set(error, status, "the answer of %s port %s ends in the middle",
                            client->url.host, client->url.port);
@@ -443,7 +444,7 @@ phusa_client_status phusa_client_query(struct phusa_client *client,
         return failure_set(error, PHUSA_CLIENT_EINVAL, "a query needs a statement");
 
     struct query_call rows = {.client = client, .sink = sink == NULL ? &nowhere : sink};
-    answer_init(&rows.rows, rows.sink);
+    rowstream_init(&rows.rows, rows.sink);
     struct call call = {.answer = {.body = query_body, .body_context = &rows}};
     phusa_client_status status;
     if (build_query(client, query, &call.request)) {
@@ -452,6 +453,6 @@ phusa_client_status phusa_client_query(struct phusa_client *client,
     } else {
         status = failure_set(error, PHUSA_CLIENT_ENOMEM, "no memory for a request");
     }
-    answer_deinit(&rows.rows);
+    rowstream_deinit(&rows.rows);
     return status;
 }

@@ -16,9 +16,10 @@
 #include "phusa_client.h"
 #include "textbuf.h"
 
-#define JSTREAM_TEXT_BYTES_MAX (16u << 20) /* one string; 256 times the longest the server keeps \
-                                            */
-#define JSTREAM_DEPTH_MAX      64u         /* an answer needs 8 */
+#define JSTREAM_TEXT_BYTES_MAX                                                      \
+    (16u << 20)               /* one string; 256 times the longest the server keeps \
+                               */
+#define JSTREAM_DEPTH_MAX 64u /* an answer needs 8 */
 
 enum jstream_event {
     JSTREAM_OBJECT_BEGIN,

@@ -1,7 +1,7 @@
 /*
  * refusals.c - the decoder of what a server says when it does not take a request whole.
  */
-#include "answer.h"
+#include "refusals.h"
 
 #include <assert.h>
 #include <stdlib.h>
