@@ -39,13 +39,13 @@ phusa_status encoder_check(struct encoder *encoder)
     return encoder->full(encoder->context, &encoder->out);
 }
 
-void encoder_error(struct outbuf *out, enum encoder_format format, const char *text)
+void encoder_error(struct outbuf *out, enum encoder_format format, bool pretty, const char *text)
 {
     const struct phusa_text words = {text, strlen(text)};
     if (format == ENCODER_JSON) {
-        outbuf_str(out, "{\"error\":");
+        outbuf_str(out, pretty ? "{\n    \"error\": " : "{\"error\":");
         json_string(out, words);
-        outbuf_str(out, "}\n");
+        outbuf_str(out, pretty ? "\n}\n" : "}\n");
         return;
     }
     outbuf_str(out, "error\n\"");

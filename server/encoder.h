@@ -3,7 +3,7 @@
  *
  * JSON, plain:    {"results":[{"statement_id":0,"series":[{"name","tags","columns","values"}],
  *                 "messages":[],"error":""}]}
- * JSON, chunked:  one such object a line, each with at most chunk_rows rows of one series;
+ * JSON, chunked:  one such object a line, each with at most chunk_rows points of one series;
  *                 "partial":true on a series that goes on, and on a result that does.
  * CSV:            name,tags,time,...; a blank line and a new header where the columns change or a
  *                 statement ends. InfluxDB drops a statement's error here; we print it as it
@@ -56,7 +56,7 @@ struct phusa_sink encoder_sink(struct encoder *encoder);
 /* Everything has come. */
 void encoder_end(struct encoder *encoder);
 /* What answers a request that is wrong as a whole; the text has no end of line. */
-void encoder_error(struct outbuf *out, enum encoder_format format, const char *text);
+void encoder_error(struct outbuf *out, enum encoder_format format, bool pretty, const char *text);
 const char *encoder_type(enum encoder_format format); /* Content-Type */
 
 /* Between encoder.c and its two forms. */

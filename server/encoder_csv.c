@@ -194,7 +194,7 @@ static phusa_status statement_end(void *context, unsigned statement,
     if (encoder->header.size_bytes > 0) outbuf_byte(&encoder->out, '\n');
     outbuf_clear(&encoder->header);
     outbuf_str(&encoder->header, "error\n");
-    encoder_error(&encoder->out, ENCODER_CSV, error->text);
+    encoder_error(&encoder->out, ENCODER_CSV, false, error->text);
     return encoder_check(encoder);
 }
 

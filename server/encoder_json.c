@@ -275,7 +275,9 @@ static phusa_status rows(void *context, const struct phusa_rows *rows)
 {
     struct encoder *encoder = context;
     for (size_t row = 0; row < rows->row_count; row++) {
-        if (encoder->options.chunked && encoder->object_rows == encoder->options.chunk_rows)
+        /* InfluxDB cuts points, never what SHOW lists. */
+        if (encoder->options.chunked && encoder->has_time &&
+            encoder->object_rows == encoder->options.chunk_rows)
             next_chunk(encoder);
         if (!encoder->values_open) {
             key(encoder, "values");

@@ -238,7 +238,9 @@ static void answer_failed(struct job *job)
     }
     outbuf_str(&sentence, text);
     outbuf_byte(&sentence, '\0');
-    if (!sentence.bad) encoder_error(&body, job->encoder.options.format, sentence.bytes);
+    if (!sentence.bad)
+        encoder_error(&body, job->encoder.options.format, job->encoder.options.pretty,
+                      sentence.bytes);
     if (sentence.bad || body.bad)
         exchange_error(job->exchange, 503, "no memory; try again later");
     else

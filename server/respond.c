@@ -1,7 +1,7 @@
 /* respond.c - heads and bodies of answers; see serve.h and respond.h. */
 #include "respond.h"
 #include "bounds.h"
-#include "json.h"
+#include "encoder.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -144,9 +144,8 @@ void exchange_error(struct exchange *exchange, int status, const char *format, .
     va_end(arguments);
 
     struct outbuf body = {0};
-    outbuf_str(&body, "{\"error\":");
-    json_string(&body, (struct phusa_text){text, strlen(text)});
-    outbuf_str(&body, "}\n");
+    const char *pretty = exchange_param(exchange, "pretty");
+    encoder_error(&body, ENCODER_JSON, pretty != NULL && strcmp(pretty, "true") == 0, text);
     exchange_answer_error(exchange, status, NULL, text, body.bytes, body.bad ? 0 : body.size_bytes);
     outbuf_deinit(&body);
 }
