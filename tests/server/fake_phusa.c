@@ -359,6 +359,45 @@ phusa_status phusa_submit(struct phusa *db, struct phusa_batch *batch, phusa_don
     return PHUSA_OK;
 }
 
+phusa_status phusa_write(struct phusa *db, struct phusa_batch *batch, struct phusa_error *error)
+{
+    return store(batch);
+}
+
+/* ---- what the server does not call: here so that nothing of the real engine is linked ---- */
+
+phusa_status phusa_batch_add(struct phusa_batch *batch, const struct phusa_point *point,
+                             struct phusa_error *error)
+{
+    return fail(error, PHUSA_EUNSUPPORTED, "not in the fake");
+}
+phusa_status phusa_select(struct phusa *db, const struct phusa_select *select,
+                          const struct phusa_query_options *options, const struct phusa_sink *sink,
+                          struct phusa_error *error)
+{
+    return fail(error, PHUSA_EUNSUPPORTED, "not in the fake");
+}
+phusa_status phusa_drop_database(struct phusa *db, const char *name, struct phusa_error *error)
+{
+    return fail(error, PHUSA_EUNSUPPORTED, "not in the fake");
+}
+phusa_status phusa_create_policy(struct phusa *db, const char *database, const char *name,
+                                 const struct phusa_policy_options *options,
+                                 struct phusa_error *error)
+{
+    return fail(error, PHUSA_EUNSUPPORTED, "not in the fake");
+}
+phusa_status phusa_drop_policy(struct phusa *db, const char *database, const char *name,
+                               struct phusa_error *error)
+{
+    return fail(error, PHUSA_EUNSUPPORTED, "not in the fake");
+}
+phusa_status phusa_set_time_zone(struct phusa *db, const char *database, const char *zone,
+                                 struct phusa_error *error)
+{
+    return fail(error, PHUSA_EUNSUPPORTED, "not in the fake");
+}
+
 /* ---- answers ---- */
 
 static const struct phusa_text rows_columns[] = {
