@@ -268,6 +268,32 @@ static phusa_status load(struct index *index, struct env *env, struct phusa_erro
     return PHUSA_OK;
 }
 
+/* Under another name until LMDB's first pages are on disk: a power cut leaves a file that opens, or
+ * none. */
+static phusa_status create(const struct index *index, struct phusa_error *error)
+{
+    const size_t path_bytes = strlen(index->path) + 8;
+    char *building = mem_alloc(path_bytes);
+    if (building == NULL) return error_set(error, PHUSA_ENOMEM, "no memory for an index");
+    snprintf(building, path_bytes, "%s.new", index->path);
+    (void)unlink(building); /* of a creation that was cut off */
+    struct env *env;
+    phusa_status status = env_open(building, ENV_BUILD, index->log, &env, error);
+    if (status == PHUSA_OK) {
+        status = env_sync(env);
+        env_close(env);
+        if (status == PHUSA_OK && rename(building, index->path) != 0)
+            status = status_from_errno(errno);
+        if (status != PHUSA_OK) {
+            (void)unlink(building);
+            status = error_set(error, status, "cannot create %s: %s", index->path,
+                               phusa_status_text(status));
+        }
+    }
+    mem_free(building);
+    return status;
+}
+
 phusa_status index_file_open(struct index *index, const char *dir, struct phusa_error *error)
 {
     phusa_status status = make_path(index, dir, error);
@@ -276,6 +302,10 @@ phusa_status index_file_open(struct index *index, const char *dir, struct phusa_
     const bool is_there = status != PHUSA_ENOTFOUND;
     if (is_there && status != PHUSA_OK) return status;
     if (!is_there && index->read_only) return PHUSA_OK;
+    if (!is_there) {
+        status = create(index, error);
+        if (status != PHUSA_OK) return status;
+    }
 
     struct env *env;
     status =
