@@ -207,7 +207,8 @@ run-crash: $(CRASH_BINS)
 	    "powerloss-nosync --scenario wal --states 100 --expect-loss" \
 	    "powerloss-nosync --scenario db --states 100 --expect-loss" \
 	    "kill --scenario wal --kills 50" "kill --scenario db --kills $(CRASH_KILLS)" \
-	    "kill-ackearly --scenario db --kills 40 --expect-loss"; do \
+	    "kill --scenario db --kills 100 --faults" \
+	    "kill-ackearly --scenario db --kills 500 --expect-loss"; do \
 	    $(B)/crash/$$run > $(B)/crash/out 2>&1 || status=1; \
 	    cat $(B)/crash/out; cat $(B)/crash/out >> $(B)/crash/log; done; \
 	awk '/^[0-9]+ passed, [0-9]+ failed$$/ { p += $$1; f += $$3 } \

@@ -1,13 +1,16 @@
 /*
  * kill.c - SIGKILL at any time and at any call, and every acknowledged batch is there.
  *
- *     kill --scenario wal|db [--kills 200] [--batches 60] [--seed S] [--expect-loss]
+ *     kill --scenario wal|db [--kills 200] [--batches 60] [--seed S] [--expect-loss] [--faults]
  *
  * A child writes batches and says which were acknowledged; it is killed after a random time, or by
  * the recorder at the n-th call that changes something: before it, after it, or with a write half
  * done. The directory is reopened in another process and compared, and the next child goes on with
  * it, so that starts after kills are killed as well. What was seen once must stay, and what was
  * not there once must not come back.
+ *
+ * With --faults the n-th call fails instead, for want of room or for worse, and the child goes on
+ * as well as it may: nothing acknowledged is lost, and no later write is refused for ever.
  *
  * The page cache survives a kill, so a build without syncs passes. The negative control
  * (--expect-loss) is a build that acknowledges before it writes.
@@ -39,12 +42,12 @@ struct campaign {
     const struct scenario *scenario;
     struct random random;
     uint64_t kill_count, batch_count;
-    bool expect_loss;
+    bool expect_loss, faults;
     char dir[64], db[96], count_file[96];
     struct history *history; /* shared with the children that verify */
     uint64_t calls;          /* of a whole workload */
     uint64_t took_us;
-    uint64_t killed, survived, bad;
+    uint64_t killed, survived, refused, good, bad;
 };
 
 static int64_t now_us(void)
@@ -140,37 +143,85 @@ static void measure(struct campaign *c)
     fresh_directory(c);
 }
 
-static bool kill_once(struct campaign *c)
+/* What happens to the next child: its environment, and when it is killed from outside (-1: it is
+ * not). */
+struct fate {
+    char dir[128], at[64], how[64], words[96];
+    const char *environment[6];
+    int64_t kill_after_us;
+};
+
+static void choose_call(struct campaign *c, struct fate *fate, const char *how)
 {
-    static const char *const ways[] = {"before", "after", "torn"};
-    char dir_env[128], at_env[64], how_env[64], words[96];
-    snprintf(dir_env, sizeof dir_env, "%s=%s", TRACE_DIR, c->db);
-    const char *environment[] = {dir_env, NULL, NULL, NULL, NULL};
-    size_t n = 1;
-    int64_t kill_after_us = -1;
-    if (random_below(&c->random, 2) == 0) {
-        kill_after_us = (int64_t)random_below(&c->random, c->took_us);
-        snprintf(words, sizeof words, "after %" PRId64 " us", kill_after_us);
+    /* Half of them early: the start is short and matters. */
+    const uint64_t reach = random_below(&c->random, 2) == 0 ? 60 : c->calls;
+    const uint64_t at = 1 + random_below(&c->random, reach < c->calls ? reach : c->calls);
+    snprintf(fate->at, sizeof fate->at, "%s=%" PRIu64, TRACE_KILL_AT, at);
+    snprintf(fate->how, sizeof fate->how, "%s=%s", TRACE_KILL_HOW, how);
+    snprintf(fate->words, sizeof fate->words, "%s call %" PRIu64, how, at);
+}
+
+static void choose_fate(struct campaign *c, struct fate *fate)
+{
+    static const char *const ways[] = {"before", "after", "torn"}, *const errors[] = {"EIO",
+                                                                                      "ENOSPC"};
+    size_t n = 0;
+    *fate = (struct fate){.kill_after_us = -1};
+    snprintf(fate->dir, sizeof fate->dir, "%s=%s", TRACE_DIR, c->db);
+    fate->environment[n++] = fate->dir;
+    if (c->faults) {
+        choose_call(c, fate, errors[random_below(&c->random, 2)]);
+        fate->environment[n++] = FAULTS_ENV "=1";
+    } else if (random_below(&c->random, 2) == 0) {
+        fate->kill_after_us = (int64_t)random_below(&c->random, c->took_us);
+        snprintf(fate->words, sizeof fate->words, "after %" PRId64 " us", fate->kill_after_us);
     } else {
-        /* Half of them early: the start is short and matters. */
-        const uint64_t reach = random_below(&c->random, 2) == 0 ? 60 : c->calls;
-        const uint64_t at = 1 + random_below(&c->random, reach < c->calls ? reach : c->calls);
-        const char *how = ways[random_below(&c->random, 3)];
-        snprintf(at_env, sizeof at_env, "%s=%" PRIu64, TRACE_KILL_AT, at);
-        snprintf(how_env, sizeof how_env, "%s=%s", TRACE_KILL_HOW, how);
-        snprintf(words, sizeof words, "%s call %" PRIu64, how, at);
-        environment[n++] = at_env;
-        environment[n++] = how_env;
+        choose_call(c, fate, ways[random_below(&c->random, 3)]);
     }
-    if (random_below(&c->random, 2) == 0) environment[n] = "PHUSA_CRASH_BACKGROUND=1";
-    if (run_workload(c, environment, kill_after_us) == SIGKILL)
+    if (fate->at[0] != '\0') {
+        fate->environment[n++] = fate->at;
+        fate->environment[n++] = fate->how;
+    }
+    if (random_below(&c->random, 2) == 0) fate->environment[n] = BACKGROUND_ENV "=1";
+}
+
+/* One life of the child, and a look at what it left. */
+static bool live_once(struct campaign *c)
+{
+    struct fate fate;
+    choose_fate(c, &fate);
+    const uint64_t bad_before = c->bad, refused_before = c->history->refused;
+    const int died = run_workload(c, fate.environment, fate.kill_after_us);
+    c->refused += c->history->refused - refused_before;
+    if (died == SIGKILL || c->faults)
         c->killed++;
     else
         c->survived++;
+    if (died != 0 && died != SIGKILL) {
+        fprintf(stderr, "the workload died by signal %d\n", died);
+        c->bad++;
+    }
     const bool ok =
         verify_apart(c->scenario, c->db, c->history, random_below(&c->random, 4) == 0, SECONDS_MAX);
-    if (!ok && !c->expect_loss) fprintf(stderr, "after a kill %s\n", words);
+    if ((!ok || c->bad > bad_before) && !c->expect_loss) fprintf(stderr, "%s\n", fate.words);
     return ok;
+}
+
+static void campaign_run(struct campaign *c)
+{
+    measure(c);
+    uint64_t lives = 0;
+    const uint64_t bad_max = c->expect_loss ? 1 : BAD_MAX;
+    while (c->killed < c->kill_count && c->survived <= 2 * c->kill_count && c->bad < bad_max) {
+        const uint64_t killed_before = c->killed, bad_before = c->bad;
+        const bool ok = live_once(c);
+        if (!ok) c->bad++;
+        if (c->killed > killed_before && c->bad == bad_before) c->good++;
+        if (!ok || ++lives >= LIVES_MAX || c->history->begun > BATCHES_MAX / 2) {
+            fresh_directory(c);
+            lives = 0;
+        }
+    }
 }
 
 int main(int argc, char **argv)
@@ -181,6 +232,7 @@ int main(int argc, char **argv)
         .kill_count = strtoull(option(argc, argv, "--kills", "200"), NULL, 0),
         .batch_count = strtoull(option(argc, argv, "--batches", "60"), NULL, 0),
         .expect_loss = has_option(argc, argv, "--expect-loss"),
+        .faults = has_option(argc, argv, "--faults"),
     };
     const char *given = option(argc, argv, "--seed", getenv("PHUSA_SEED"));
     const uint64_t seed = given == NULL ? (uint64_t)time(NULL) : strtoull(given, NULL, 0);
@@ -191,31 +243,22 @@ int main(int argc, char **argv)
     scratch_make(c.dir);
     snprintf(c.db, sizeof c.db, "%s/db", c.dir);
     snprintf(c.count_file, sizeof c.count_file, "%s/calls", c.dir);
-    printf("kill %s: PHUSA_SEED=%" PRIu64 "\n", c.scenario->name, seed);
+    const char *what = c.faults ? "faults" : "kill";
+    printf("%s %s: PHUSA_SEED=%" PRIu64 "\n", what, c.scenario->name, seed);
     fflush(stdout);
     const int64_t start_us = now_us();
-    measure(&c);
-    uint64_t lives = 0, good = 0;
-    while (c.killed < c.kill_count && c.survived <= 2 * c.kill_count && c.bad < BAD_MAX) {
-        const uint64_t killed_before = c.killed;
-        const bool ok = kill_once(&c);
-        good += ok && c.killed > killed_before;
-        c.bad += !ok;
-        if (!ok || ++lives >= LIVES_MAX || c.history->begun > BATCHES_MAX / 2) {
-            fresh_directory(&c);
-            lives = 0;
-        }
-    }
-    printf("kill %s: %" PRIu64 " kills, %" PRIu64 " lives that ended by themselves, %" PRIu64
-           " calls a life, %.1f s\n",
-           c.scenario->name, c.killed, c.survived, c.calls, (double)(now_us() - start_us) / 1e6);
+    campaign_run(&c);
+    printf("%s %s: %" PRIu64 " of them, %" PRIu64 " lives that ended by themselves, %" PRIu64
+           " writes refused, %" PRIu64 " calls a life, %.1f s\n",
+           what, c.scenario->name, c.killed, c.survived, c.refused, c.calls,
+           (double)(now_us() - start_us) / 1e6);
     if (c.expect_loss) {
-        printf("kill %s, control that acknowledges too early: %" PRIu64
-               " kills lost something, as they must\n",
-               c.scenario->name, c.bad);
+        printf("kill %s, control that acknowledges too early: kill %" PRIu64
+               " lost something, as one must\n",
+               c.scenario->name, c.bad > 0 ? c.killed : 0);
         printf("%d passed, %d failed\n", c.bad > 0, c.bad == 0);
         return c.bad == 0;
     }
-    printf("%" PRIu64 " passed, %" PRIu64 " failed\n", good, c.bad);
+    printf("%" PRIu64 " passed, %" PRIu64 " failed\n", c.good, c.bad);
     return c.bad > 0;
 }

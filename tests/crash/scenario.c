@@ -42,6 +42,7 @@ static void history_line(struct history *history, char kind, uint64_t number)
         history->state[number] = BATCH_ACKED;
         history->acked++;
     }
+    if (kind == 'x') history->refused++;
     if (kind == 'r') history->released = number;
 }
 

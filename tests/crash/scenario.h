@@ -2,8 +2,8 @@
  * scenario.h - a program that writes numbered batches and says so, and what must be found of them
  * after it was cut off.
  *
- * It says `b N` before batch N is handed over, `a N` when it has been acknowledged, and `r N`
- * when batches before N may be gone from the place that is looked at.
+ * It says `b N` before batch N is handed over, `a N` when it has been acknowledged, `x N` when it
+ * was refused, and `r N` when batches before N may be gone from the place that is looked at.
  */
 #ifndef TESTS_CRASH_SCENARIO_H
 #define TESTS_CRASH_SCENARIO_H
@@ -21,8 +21,8 @@ enum batch_state {
     BATCH_ABSENT, /* was looked for and not found: must not come back */
 };
 struct history {
-    uint64_t begun; /* batches before this were begun */
-    uint64_t acked; /* how many were acknowledged */
+    uint64_t begun;          /* batches before this were begun */
+    uint64_t acked, refused; /* how many */
     uint64_t released;
     uint8_t state[BATCHES_MAX];
 };
@@ -44,6 +44,12 @@ const struct scenario *scenario_find(const char *name);
 
 /* In the environment of a workload that goes on: what history->released was. */
 #define RELEASED_ENV "PHUSA_CRASH_RELEASED"
+
+/* In the environment of a workload whose disk fails once: it is not to give up. */
+#define FAULTS_ENV "PHUSA_CRASH_FAULTS"
+
+/* In the environment of a workload that is to use threads, its own and the engine's. */
+#define BACKGROUND_ENV "PHUSA_CRASH_BACKGROUND"
 
 /* For the workload: say something. */
 void mark(char kind, uint64_t number);

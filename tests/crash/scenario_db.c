@@ -13,13 +13,15 @@
 #include "random.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define SLOTS     8u
+#define SLOTS     24u /* a multiple of WRITERS, so that batches of one slot come in order */
+#define WRITERS   3u
 #define ROWS_MAX  400u
 #define TIME_BASE INT64_C(1705276800000000000) /* 2024-01-15 */
 #define DAY_NS    INT64_C(86400000000000)
@@ -73,7 +75,7 @@ static void must(phusa_status status, const char *what, const struct phusa_error
 
 static phusa_status add_lines(struct phusa_batch *batch, uint64_t number, struct phusa_error *error)
 {
-    static char text[ROWS_MAX * 160 + 200];
+    static __thread char text[ROWS_MAX * 160 + 200];
     size_t n = 0;
     for (uint64_t i = 0; i < rows_of(number); i++) {
         const struct row row = row_of(number, i);
@@ -133,7 +135,8 @@ static phusa_status add_points(struct phusa_batch *batch, uint64_t number,
     for (uint64_t i = 0; i < rows_of(number) && status == PHUSA_OK; i++)
         status = add_row(batch, number, i, error);
     if (status != PHUSA_OK) return status;
-    const char slot[2] = {(char)('0' + number % SLOTS), '\0'};
+    char slot[8];
+    snprintf(slot, sizeof slot, "%u", (unsigned)(number % SLOTS));
     const struct phusa_pair tag = {text("slot"), text(slot)};
     const struct phusa_field field = integer_field("n", number);
     return phusa_batch_add(batch,
@@ -170,36 +173,142 @@ static phusa_status open_db(const char *dir, bool background, struct phusa **db,
     return phusa_open(dir, &options, db, error);
 }
 
-static void prepare_db(struct phusa *db)
+static phusa_status prepare_db(struct phusa *db, struct phusa_error *error)
+{
+    const struct phusa_policy_options sparse = {.shard = {.months = 120}};
+    const phusa_status status = phusa_create_database(db, "d", error);
+    return status == PHUSA_OK ? phusa_create_policy(db, "d", "sparse", &sparse, error) : status;
+}
+
+/* The disk fails once. A write that is refused was not acknowledged; it may be found later or not.
+ * After a failure that is final until reopened, reopening must help; after a lack of room, waiting.
+ */
+static bool tolerates;
+
+static void may_fail(phusa_status status, const char *what, const struct phusa_error *error)
+{
+    if (tolerates && (status == PHUSA_EIO || status == PHUSA_ENOSPC || status == PHUSA_EFAILED))
+        return;
+    must(status, what, error);
+}
+
+struct work {
+    const char *dir;
+    struct phusa *db;
+    bool background;
+};
+
+static void open_for_work(struct work *w)
 {
     struct phusa_error error = {0};
-    must(phusa_create_database(db, "d", &error), "create database", &error);
-    const struct phusa_policy_options sparse = {.shard = {.months = 120}};
-    must(phusa_create_policy(db, "d", "sparse", &sparse, &error), "create policy", &error);
+    phusa_status status = open_db(w->dir, w->background, &w->db, &error);
+    if (status != PHUSA_OK && tolerates) {
+        may_fail(status, "open", &error);
+        status = open_db(w->dir, w->background, &w->db, &error);
+    }
+    must(status, "open", &error);
+    status = prepare_db(w->db, &error);
+    if (status == PHUSA_OK) return;
+    may_fail(status, "create", &error);
+    (void)phusa_close(w->db);
+    must(open_db(w->dir, w->background, &w->db, &error), "open again", &error);
+    must(prepare_db(w->db, &error), "create again", &error);
+}
+
+/* A refused batch has had its number; the next one must go in, at the latest after reopening. */
+static uint64_t write_for_work(struct work *w, uint64_t n)
+{
+    struct phusa_error error = {0};
+    mark('b', n);
+    phusa_status status = write_batch(w->db, n, &error);
+    may_fail(status, "write", &error);
+    if (status != PHUSA_OK) {
+        mark('x', n);
+        mark('b', ++n);
+        status = write_batch(w->db, n, &error);
+        may_fail(status, "write after a failure", &error);
+    }
+    if (status != PHUSA_OK) {
+        (void)phusa_close(w->db);
+        open_for_work(w);
+        mark('b', ++n);
+        status = write_batch(w->db, n, &error);
+        must(status, "write after reopening", &error);
+    }
+    mark('a', n);
+    return n + 1;
+}
+
+static void work_alone(struct work *w, struct random *random, uint64_t first_batch,
+                       uint64_t batch_count)
+{
+    struct phusa_error error = {0};
+    for (uint64_t n = first_batch; n < first_batch + batch_count;) {
+        n = write_for_work(w, n);
+        if (random_below(random, 15) == 0) may_fail(phusa_flush(w->db, &error), "flush", &error);
+        if (random_below(random, 60) == 0) may_fail(phusa_seal(w->db, &error), "seal", &error);
+        if (random_below(random, 80) == 0) {
+            may_fail(phusa_close(w->db), "close", &error);
+            open_for_work(w);
+        }
+    }
+}
+
+struct writer {
+    struct phusa *db;
+    uint64_t first, end, residue;
+};
+
+static void *write_share(void *context)
+{
+    const struct writer *w = context;
+    struct phusa_error error = {0};
+    for (uint64_t n = w->first; n < w->end; n++) {
+        if (n % WRITERS != w->residue) continue;
+        mark('b', n);
+        must(write_batch(w->db, n, &error), "write", &error);
+        mark('a', n);
+    }
+    return NULL;
+}
+
+/* Several batches under way at any time, beside flushes and seals. */
+static void work_together(struct work *w, struct random *random, uint64_t first_batch,
+                          uint64_t batch_count)
+{
+    struct phusa_error error = {0};
+    for (uint64_t n = first_batch; n < first_batch + batch_count;) {
+        const uint64_t end = n + 5 + random_below(random, 40);
+        struct writer writers[WRITERS];
+        pthread_t threads[WRITERS];
+        for (uint64_t t = 0; t < WRITERS; t++) {
+            writers[t] = (struct writer){w->db, n, end, t};
+            if (pthread_create(&threads[t], NULL, write_share, &writers[t]) != 0) abort();
+        }
+        if (random_below(random, 2) == 0) must(phusa_flush(w->db, &error), "flush", &error);
+        if (random_below(random, 4) == 0) must(phusa_seal(w->db, &error), "seal", &error);
+        for (uint64_t t = 0; t < WRITERS; t++)
+            pthread_join(threads[t], NULL);
+        n = end;
+        if (random_below(random, 4) != 0) continue;
+        must(phusa_close(w->db), "close", &error);
+        open_for_work(w);
+    }
 }
 
 static void work(const char *dir, uint64_t seed, uint64_t first_batch, uint64_t batch_count)
 {
     struct random random = random_from(seed);
     struct phusa_error error = {0};
-    struct phusa *db;
-    /* With threads of its own at work a record is not repeatable, but kills are more interesting.
-     */
-    const bool background = getenv("PHUSA_CRASH_BACKGROUND") != NULL;
-    must(open_db(dir, background, &db, &error), "open", &error);
-    prepare_db(db);
-    for (uint64_t n = first_batch; n < first_batch + batch_count; n++) {
-        mark('b', n);
-        must(write_batch(db, n, &error), "write", &error);
-        mark('a', n);
-        if (random_below(&random, 15) == 0) must(phusa_flush(db, &error), "flush", &error);
-        if (random_below(&random, 60) == 0) must(phusa_seal(db, &error), "seal", &error);
-        if (random_below(&random, 80) == 0) {
-            must(phusa_close(db), "close", &error);
-            must(open_db(dir, background, &db, &error), "reopen", &error);
-        }
-    }
-    must(phusa_close(db), "close", &error);
+    /* With threads at work a record is not repeatable, but kills are more interesting. */
+    struct work w = {.dir = dir, .background = getenv(BACKGROUND_ENV) != NULL};
+    tolerates = getenv(FAULTS_ENV) != NULL;
+    open_for_work(&w);
+    if (w.background && !tolerates)
+        work_together(&w, &random, first_batch, batch_count);
+    else
+        work_alone(&w, &random, first_batch, batch_count);
+    may_fail(phusa_close(w.db), "close", &error);
 }
 
 /* ---- what is found ---- */
@@ -271,7 +380,7 @@ static phusa_status take_row(struct found *found, const struct phusa_rows *rows,
     const uint64_t batch = (uint64_t)n->i[r];
     if (is_sparse(batch) != found->sparse) return wrong(found, "a row in the wrong policy");
     if (strcmp(found->measurement, "c") == 0) {
-        const uint64_t slot = (uint64_t)(found->tag[0] - '0');
+        const uint64_t slot = strtoull(found->tag, NULL, 10);
         if (slot != batch % SLOTS || rows->times_ns[r] != TIME_BASE ||
             found->slots[found->sparse][slot] >= 0)
             return wrong(found, "a wrong correction of batch %" PRIu64, batch);
@@ -384,8 +493,9 @@ static bool verify_open(const char *dir, struct history *history, bool go_on, st
         (void)wrong(found, "it does not open: %s", error.text);
         return false;
     }
-    if (history->acked == 0) prepare_db(db); /* may not have come to that */
-    bool ok = look(db, history, found);
+    if (history->acked == 0 && prepare_db(db, &error) != PHUSA_OK) /* may not have come to that */
+        (void)wrong(found, "it takes no database: %s", error.text);
+    const bool ok = look(db, history, found);
     if (ok && go_on && history->begun < BATCHES_MAX) {
         if (write_batch(db, history->begun, &error) == PHUSA_OK)
             history->state[history->begun++] = BATCH_ACKED;

@@ -1,6 +1,6 @@
 /*
  * record.c - a library to preload: records what a program does to one directory, or kills it at the
- * n-th thing it does. See trace.h.
+ * n-th thing it does, or makes that fail. See trace.h.
  *
  * Every call that changes something is made and recorded under one lock, so the order of the trace
  * is the order of the effects, and a sync covers exactly the writes before it. Calls go to the
@@ -33,6 +33,7 @@ static int trace_fd = -1;
 static int mark_fd = -1;
 static uint64_t kill_at;
 static const char *kill_how = "before";
+static int fail_error;
 static uint64_t calls;
 static pid_t main_pid;
 
@@ -56,6 +57,8 @@ __attribute__((constructor)) static void begin(void)
     mark_fd = (int)number_of(TRACE_MARK_FD_ENV, -1);
     kill_at = (uint64_t)number_of(TRACE_KILL_AT, 0);
     if (getenv(TRACE_KILL_HOW) != NULL) kill_how = getenv(TRACE_KILL_HOW);
+    if (strcmp(kill_how, "EIO") == 0) fail_error = EIO;
+    if (strcmp(kill_how, "ENOSPC") == 0) fail_error = ENOSPC;
     main_pid = getpid();
 }
 
@@ -144,13 +147,23 @@ static void die(void)
         pause();
 }
 
-/* Count a call; true if it is the one to be torn. */
-static bool count(bool can_tear)
+enum fate { FATE_GO_ON, FATE_TEAR, FATE_FAIL };
+
+/* Count a call, and die of it if that is its fate. */
+static enum fate count(bool can_tear)
 {
-    if (getpid() != main_pid || ++calls != kill_at) return false;
-    if (can_tear && strcmp(kill_how, "torn") == 0) return true;
+    if (getpid() != main_pid || ++calls != kill_at) return FATE_GO_ON;
+    if (fail_error != 0) return FATE_FAIL;
+    if (can_tear && strcmp(kill_how, "torn") == 0) return FATE_TEAR;
     if (strcmp(kill_how, "after") != 0) die();
-    return false;
+    return FATE_GO_ON;
+}
+
+static int fail(void)
+{
+    pthread_mutex_unlock(&mutex);
+    errno = fail_error;
+    return -1;
 }
 
 static void count_done(void)
@@ -169,7 +182,7 @@ static int do_open(int directory, const char *name, int flags, mode_t mode)
     pthread_mutex_lock(&mutex);
     const bool existed = syscall(SYS_faccessat, directory, name, F_OK) == 0;
     const bool changes = !existed || (flags & O_TRUNC) != 0;
-    if (changes) count(false);
+    if (changes && count(false) == FATE_FAIL) return fail();
     const int fd = (int)syscall(SYS_openat, directory, name, flags, mode);
     const int error = errno;
     if (fd >= 0) {
@@ -252,7 +265,7 @@ int mkdirat(int directory, const char *name, mode_t mode)
     const char *place = place_of(directory, name, path);
     if (place == NULL) return (int)syscall(SYS_mkdirat, directory, name, mode);
     pthread_mutex_lock(&mutex);
-    count(false);
+    if (count(false) == FATE_FAIL) return fail();
     const int result = (int)syscall(SYS_mkdirat, directory, name, mode);
     const int error = errno;
     if (result == 0) put(TRACE_MKDIR, place, NULL, 0, 0, NULL, 0);
@@ -272,7 +285,7 @@ int unlinkat(int directory, const char *name, int flags)
     const char *place = place_of(directory, name, path);
     if (place == NULL) return (int)syscall(SYS_unlinkat, directory, name, flags);
     pthread_mutex_lock(&mutex);
-    count(false);
+    if (count(false) == FATE_FAIL) return fail();
     const int result = (int)syscall(SYS_unlinkat, directory, name, flags);
     const int error = errno;
     if (result == 0) put(TRACE_UNLINK, place, NULL, 0, 0, NULL, 0);
@@ -305,7 +318,7 @@ int renameat2(int from_directory, const char *from, int to_directory, const char
         return (int)syscall(SYS_renameat2, from_directory, from, to_directory, to, flags);
     if (from_place == NULL || to_place == NULL) abort();
     pthread_mutex_lock(&mutex);
-    count(false);
+    if (count(false) == FATE_FAIL) return fail();
     const int result = (int)syscall(SYS_renameat2, from_directory, from, to_directory, to, flags);
     const int error = errno;
     if (result == 0) put(TRACE_RENAME, from_place, to_place, 0, 0, NULL, 0);
@@ -371,12 +384,14 @@ static ssize_t do_write(int fd, const struct iovec *parts, int part_count, off_t
     char path[PATH_BYTES];
     if (place_of_fd(fd, path) == NULL) return raw_writev(fd, parts, part_count, offset);
     pthread_mutex_lock(&mutex);
-    if (count(true)) {
+    const enum fate fate = count(true);
+    if (fate != FATE_GO_ON) {
         struct iovec half = parts[part_count - 1];
         half.iov_len /= 2;
         if (part_count == 1) raw_writev(fd, &half, 1, offset);
         if (part_count > 1) raw_writev(fd, parts, part_count - 1, offset);
-        die();
+        if (fate == FATE_TEAR) die();
+        return fail();
     }
     uint64_t at = (uint64_t)offset;
     if (offset == CURRENT_OFFSET) {
@@ -424,7 +439,7 @@ int ftruncate(int fd, off_t size)
     char path[PATH_BYTES];
     if (place_of_fd(fd, path) == NULL) return (int)syscall(SYS_ftruncate, fd, size);
     pthread_mutex_lock(&mutex);
-    count(false);
+    if (count(false) == FATE_FAIL) return fail();
     const int result = (int)syscall(SYS_ftruncate, fd, size);
     const int error = errno;
     bool is_directory;
@@ -447,7 +462,7 @@ int fallocate(int fd, int mode, off_t offset, off_t length)
     if (place_of_fd(fd, path) == NULL) return (int)syscall(SYS_fallocate, fd, mode, offset, length);
     if ((mode & ~1 /* FALLOC_FL_KEEP_SIZE */) != 0) abort();
     pthread_mutex_lock(&mutex);
-    count(false);
+    if (count(false) == FATE_FAIL) return fail();
     struct stat st;
     const int result = (int)syscall(SYS_fallocate, fd, mode, offset, length);
     const int error = errno;
@@ -479,7 +494,7 @@ static int do_sync(long call, int fd)
     const char *place = place_of_fd(fd, path);
     if (place == NULL) return (int)syscall(call, fd);
     pthread_mutex_lock(&mutex);
-    count(false);
+    if (count(false) == FATE_FAIL) return fail();
     const int result = (int)syscall(call, fd);
     const int error = errno;
     bool is_directory = false;

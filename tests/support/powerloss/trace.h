@@ -38,8 +38,9 @@ struct trace_op {
 /* Instead of recording: die by SIGKILL at the n-th call that changes something below the directory.
  */
 #define TRACE_KILL_AT     "PHUSA_CRASH_KILL_AT"
-#define TRACE_KILL_HOW \
-    "PHUSA_CRASH_KILL_HOW" /* "before", "after", or "torn": half a write is done */
-#define TRACE_COUNT_FILE "PHUSA_CRASH_COUNT_FILE" /* gets the number of such calls at exit */
+/* "before", "after", "torn": half a write is done; or the name of an error, "EIO" or "ENOSPC": the
+ * call fails with it, a write half done, and the program lives on */
+#define TRACE_KILL_HOW    "PHUSA_CRASH_KILL_HOW"
+#define TRACE_COUNT_FILE  "PHUSA_CRASH_COUNT_FILE" /* gets the number of such calls at exit */
 
 #endif
