@@ -123,7 +123,7 @@ static phusa_status parse_arguments(struct parser *p, struct expr *call)
     bool more = p->token.kind != TOKEN_RIGHT;
     while (more) {
         struct expr *argument;
-        phusa_status status = parse_expr(p, &argument);
+        phusa_status status = parse_expr_or_regex(p, &argument);
         if (status != PHUSA_OK) return status;
         array = parse_append(p, array, &call->call.argument_count, &capacity, sizeof argument,
                              &argument);
@@ -243,8 +243,7 @@ static phusa_status parse_signed(struct parser *p, struct expr **out)
         *out = expr;
         return PHUSA_OK;
     }
-    if (p->token.kind != TOKEN_NAME && p->token.kind != TOKEN_LEFT &&
-        p->token.kind != TOKEN_DISTINCT)
+    if (p->token.kind != TOKEN_NAME && p->token.kind != TOKEN_LEFT)
         return parse_unexpected(p, "identifier, number, duration, (");
     struct expr *operand;
     status = parse_operand(p, &operand);
@@ -271,10 +270,6 @@ static phusa_status parse_simple(struct parser *p, struct expr *expr)
         expr->kind = EXPR_STRING;
         expr->text = p->token.text;
         return parse_advance(p);
-    case TOKEN_REGEX:
-        expr->kind = EXPR_REGEX;
-        expr->text = p->token.text;
-        return parse_advance(p);
     case TOKEN_TRUE:
     case TOKEN_FALSE:
         expr->kind = EXPR_BOOLEAN;
@@ -292,14 +287,12 @@ static phusa_status parse_simple(struct parser *p, struct expr *expr)
 
 static phusa_status parse_operand(struct parser *p, struct expr **out)
 {
-    phusa_status status = parse_look_for_regex(p);
-    if (status != PHUSA_OK) return status;
     if (p->token.kind == TOKEN_LEFT) return parse_group(p, out);
     if (p->token.kind == TOKEN_ADD || p->token.kind == TOKEN_SUBTRACT) return parse_signed(p, out);
     struct expr *expr = new_expr(p, EXPR_INTEGER, p->token.offset);
     if (expr == NULL) return parse_no_memory(p);
     bool is_literal;
-    status = parse_literal(p, false, expr, &is_literal);
+    phusa_status status = parse_literal(p, false, expr, &is_literal);
     if (status == PHUSA_OK && !is_literal) status = parse_simple(p, expr);
     if (status == PHUSA_OK) *out = expr;
     return status;
@@ -341,7 +334,6 @@ static int precedence(enum token_kind kind)
     }
 }
 
-/* What stands to the right of =~ and !~. */
 static phusa_status parse_pattern(struct parser *p, struct expr **out)
 {
     struct expr *expr = new_expr(p, EXPR_REGEX, p->token.offset);
@@ -386,4 +378,9 @@ static phusa_status parse_chain(struct parser *p, int least, struct expr **out)
 phusa_status parse_expr(struct parser *p, struct expr **out)
 {
     return parse_chain(p, 1, out);
+}
+
+phusa_status parse_expr_or_regex(struct parser *p, struct expr **out)
+{
+    return p->token.kind == TOKEN_DIVIDE ? parse_pattern(p, out) : parse_expr(p, out);
 }

@@ -5,11 +5,43 @@
 
 /* ---- columns ---- */
 
+/* The sign of a comparison, AND or OR in the tree; NULL: there is none. */
+static const char *find_condition(const struct expr *expr)
+{
+    static const char *const signs[] = {
+        [OP_EQUAL] = "=",       [OP_NOT_EQUAL] = "!=", [OP_LESS] = "<",
+        [OP_LESS_EQUAL] = "<=", [OP_GREATER] = ">",    [OP_GREATER_EQUAL] = ">=",
+        [OP_MATCH] = "=~",      [OP_NOT_MATCH] = "!~", [OP_AND] = "AND",
+        [OP_OR] = "OR",
+    };
+    const char *sign = NULL;
+    if (expr->kind == EXPR_BINARY) {
+        sign = signs[expr->binary.op];
+        if (sign == NULL) sign = find_condition(expr->binary.left);
+        if (sign == NULL) sign = find_condition(expr->binary.right);
+    }
+    for (size_t i = 0; expr->kind == EXPR_CALL && sign == NULL && i < expr->call.argument_count;
+         i++)
+        sign = find_condition(expr->call.arguments[i]);
+    return sign;
+}
+
 static phusa_status parse_column(struct parser *p, struct select_column *column)
 {
     *column = (struct select_column){0};
-    phusa_status status = parse_expr(p, &column->expr);
+    const struct token begin = p->token;
+    phusa_status status = parse_expr_or_regex(p, &column->expr);
     if (status != PHUSA_OK) return status;
+    const char *sign = find_condition(column->expr);
+    if (sign != NULL) {
+        unsigned line;
+        unsigned character;
+        token_place(&p->lexer, &begin, &line, &character);
+        return parse_fail(p, PHUSA_ESYNTAX,
+                          "invalid operator %s in SELECT clause at line %u, char %u; operator is "
+                          "intended for WHERE clause",
+                          sign, line, character);
+    }
     bool has_alias;
     status = parse_accept(p, TOKEN_AS, &has_alias);
     if (status != PHUSA_OK || !has_alias) return status;
@@ -108,7 +140,7 @@ static phusa_status parse_optional_group(struct parser *p, struct select_stateme
         struct expr *expr;
         struct dimension dimension;
         bool is_window;
-        status = parse_expr(p, &expr);
+        status = parse_expr_or_regex(p, &expr);
         if (status == PHUSA_OK) status = take_dimension(p, select, expr, &dimension, &is_window);
         if (status != PHUSA_OK) return status;
         if (!is_window) {

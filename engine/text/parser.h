@@ -89,6 +89,8 @@ void *parse_append(struct parser *p, void *array, size_t *count, size_t *capacit
 /* ---- parse_expr.c, parse_select.c, parse_show.c, parse_admin.c ---- */
 
 PHUSA_MUST_USE phusa_status parse_expr(struct parser *p, struct expr **out);
+/* Or a regular expression alone: a column, an argument, a dimension. */
+PHUSA_MUST_USE phusa_status parse_expr_or_regex(struct parser *p, struct expr **out);
 PHUSA_MUST_USE phusa_status parse_duration(struct parser *p, struct phusa_interval *out);
 /* SELECT is passed by already. */
 PHUSA_MUST_USE phusa_status parse_select(struct parser *p, struct select_statement **out);

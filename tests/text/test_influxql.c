@@ -340,6 +340,12 @@ Test(influxql, errors_are_in_influxdb_s_words)
         {"SELECT f FROM m WHERE t > 'x", "found x," OPERAND "1, char 26"},
         {"SELECT f FROM m WHERE t = 'a\\q'", "found \\q," OPERAND "1, char 30"},
         {"SELECT f FROM m WHERE h =~ /x", "bad regex:  at line 1, char 27"},
+        {"SELECT f FROM m WHERE h = /x/", "found /," OPERAND "1, char 27"},
+        {"SELECT a, f > 1 FROM m",
+         "invalid operator > in SELECT clause at line 1, char 11; operator "
+         "is intended for WHERE clause"},
+        {"SELECT mean(a AND b) FROM m", "invalid operator AND in SELECT clause at line 1, char 8; "
+                                        "operator is intended for WHERE clause"},
         {"SELECT f FROM m WHERE h =~ 5", "found 5, expected regex at line 1, char 28"},
         {"SELECT f FROM m WHERE h =~ 'x'", "found x, expected regex at line 1, char 27"},
         {"SELECT f FROM m WHERE f > -", "found EOF, expected identifier, number, duration, ( at "
