@@ -173,6 +173,8 @@ out:
     if (code != MDB_SUCCESS) {
         status = error_set(error, status_from_mdb(code), "%s: %s", path, mdb_strerror(code));
         env_close(env);
+        /* LMDB leaves what it could write. */
+        if (kind == ENV_BUILD) unlink(path);
         return status;
     }
     *out = env;

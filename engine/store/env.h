@@ -47,8 +47,8 @@ static inline struct env_bytes env_bytes_of(const void *bytes, size_t size_bytes
 PHUSA_MUST_USE phusa_status env_check(const char *path, uint64_t *txn_id,
                                       struct phusa_error *error);
 
-/* ENV_BUILD wants the file missing or empty; LIVE and SHARED create it; IMMUTABLE wants it there.
- * A file whose meta pages contradict its size is PHUSA_ECORRUPT. */
+/* ENV_BUILD wants the file missing or empty, and leaves none on failure; LIVE and SHARED create it;
+ * IMMUTABLE wants it there. A file whose meta pages contradict its size is PHUSA_ECORRUPT. */
 PHUSA_MUST_USE phusa_status env_open(const char *path, enum env_kind kind, struct log *log,
                                      struct env **out, struct phusa_error *error);
 void env_close(struct env *env); /* NULL is allowed */

@@ -2,8 +2,8 @@
  * scratch.h - a directory of its own for a test, in memory where there is /dev/shm; and
  * whole files as bytes, to damage them.
  */
-#ifndef TESTS_STORE_SCRATCH_H
-#define TESTS_STORE_SCRATCH_H
+#ifndef TESTS_SUPPORT_SCRATCH_H
+#define TESTS_SUPPORT_SCRATCH_H
 
 #include <stdbool.h>
 #include <stddef.h>
