@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-void scratch_make(struct scratch *s)
+void log_dir_make(struct log_dir *s)
 {
     const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
     snprintf(s->dir, sizeof s->dir, "%s/phusa-wal-XXXXXX", base);
@@ -23,12 +23,12 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
-void scratch_remove(struct scratch *s)
+void log_dir_remove(struct log_dir *s)
 {
     nftw(s->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-const char *scratch_segment(const struct scratch *s, uint64_t number)
+const char *log_dir_segment(const struct log_dir *s, uint64_t number)
 {
     static char paths[8][128];
     static unsigned next;
@@ -77,7 +77,7 @@ static int hash_one(const char *path, const struct stat *st, int type, struct FT
     hash_sum += (uint64_t)crc * 2654435761u + 1;
     return 0;
 }
-uint64_t scratch_hash(const struct scratch *s)
+uint64_t log_dir_hash(const struct log_dir *s)
 {
     hash_sum = 0;
     cr_assert_eq(nftw(s->dir, hash_one, 16, FTW_PHYS), 0);
@@ -134,7 +134,7 @@ struct wal_options small_options(void)
     return (struct wal_options){.segment_bytes = WAL_SEGMENT_BYTES_MIN};
 }
 
-phusa_status open_log_at(const struct scratch *s, const struct wal_options *options,
+phusa_status open_log_at(const struct log_dir *s, const struct wal_options *options,
                          uint64_t from_lsn, const struct script *script, struct replayed *replayed,
                          struct wal **wal, struct phusa_error *error)
 {
@@ -158,7 +158,7 @@ phusa_status append_group(struct wal *wal, const struct script *script, uint64_t
     return status;
 }
 
-void write_log(const struct scratch *s, const struct script *script)
+void write_log(const struct log_dir *s, const struct script *script)
 {
     struct wal *wal;
     struct replayed replayed;

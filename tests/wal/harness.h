@@ -9,18 +9,18 @@
 
 #include <criterion/criterion.h>
 
-struct scratch {
+struct log_dir {
     char dir[64];
 };
-void scratch_make(struct scratch *s);
-void scratch_remove(struct scratch *s);
+void log_dir_make(struct log_dir *s);
+void log_dir_remove(struct log_dir *s);
 /* DIR/wal/NAME; lives until the eighth call after. */
-const char *scratch_segment(const struct scratch *s, uint64_t number);
+const char *log_dir_segment(const struct log_dir *s, uint64_t number);
 uint8_t *file_read(const char *path, size_t *size_bytes);
 void file_write(const char *path, const uint8_t *bytes, size_t size_bytes);
 bool file_exists(const char *path);
 /* Every name and byte below DIR, in one number. */
-uint64_t scratch_hash(const struct scratch *s);
+uint64_t log_dir_hash(const struct log_dir *s);
 
 /* Group i has i % 5 points (those without only define) and a payload that begins with i. */
 struct script {
@@ -40,13 +40,13 @@ struct replayed {
 phusa_status replayed_take(void *context, const struct wal_group *group);
 
 struct wal_options small_options(void);
-phusa_status open_log_at(const struct scratch *s, const struct wal_options *options,
+phusa_status open_log_at(const struct log_dir *s, const struct wal_options *options,
                          uint64_t from_lsn, const struct script *script, struct replayed *replayed,
                          struct wal **wal, struct phusa_error *error);
 /* Append group `group`; the LSNs must fit. */
 phusa_status append_group(struct wal *wal, const struct script *script, uint64_t group);
 /* A log of groups 0 .. group_count-1, each synced, closed. */
-void write_log(const struct scratch *s, const struct script *script);
+void write_log(const struct log_dir *s, const struct script *script);
 uint64_t lsn_before(uint64_t group); /* the first of the group's */
 
 #endif

@@ -14,14 +14,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static struct scratch scratch;
+static struct log_dir scratch;
 static void setup(void)
 {
-    scratch_make(&scratch);
+    log_dir_make(&scratch);
 }
 static void teardown(void)
 {
-    scratch_remove(&scratch);
+    log_dir_remove(&scratch);
 }
 TestSuite(wal, .init = setup, .fini = teardown, .timeout = 60);
 
@@ -45,7 +45,7 @@ Test(wal, gives_back_what_was_appended_over_many_segments)
 {
     const struct script script = {200, 3000};
     write_log(&scratch, &script);
-    cr_assert(file_exists(scratch_segment(&scratch, 9)), "the test should span segments");
+    cr_assert(file_exists(log_dir_segment(&scratch, 9)), "the test should span segments");
     wal_close(expect_groups(&script, 0, 0, 200));
 }
 
@@ -71,9 +71,9 @@ Test(wal, opening_and_closing_creates_nothing)
     const struct script script = {5, 100};
     write_log(&scratch, &script);
     wal_close(expect_groups(&script, 0, 0, 5));
-    const uint64_t hash = scratch_hash(&scratch);
+    const uint64_t hash = log_dir_hash(&scratch);
     wal_close(expect_groups(&script, 0, 0, 5));
-    cr_assert_eq(scratch_hash(&scratch), hash);
+    cr_assert_eq(log_dir_hash(&scratch), hash);
 }
 
 Test(wal, skips_groups_of_earlier_points_but_no_definitions)
@@ -126,7 +126,7 @@ Test(wal, released_segments_are_recycled_under_new_numbers)
         if (stats.segments + stats.spares > files_max) files_max = stats.segments + stats.spares;
     }
     cr_assert_leq(files_max, 9, "%zu files", (size_t)files_max);
-    cr_assert(!file_exists(scratch_segment(&scratch, 1)));
+    cr_assert(!file_exists(log_dir_segment(&scratch, 1)));
     cr_assert_eq(stats.durable_lsn, lsn_before(400));
     wal_close(wal);
 
@@ -186,15 +186,15 @@ Test(wal, read_only_changes_nothing_and_needs_no_directory)
     cr_assert_eq(open_log_at(&scratch, &options, 0, &script, &replayed, &wal, NULL), PHUSA_OK);
     cr_assert_eq(wal_next_lsn(wal), 1);
     wal_close(wal);
-    cr_assert(!file_exists(scratch_segment(&scratch, 1)));
+    cr_assert(!file_exists(log_dir_segment(&scratch, 1)));
 
     write_log(&scratch, &script);
-    const uint64_t hash = scratch_hash(&scratch);
+    const uint64_t hash = log_dir_hash(&scratch);
     cr_assert_eq(open_log_at(&scratch, &options, 0, &script, &replayed, &wal, NULL), PHUSA_OK);
     cr_assert(!replayed.wrong);
     cr_assert_eq(replayed.next_lsn, lsn_before(30));
     wal_close(wal);
-    cr_assert_eq(scratch_hash(&scratch), hash);
+    cr_assert_eq(log_dir_hash(&scratch), hash);
 }
 
 static phusa_status refuse_third(void *context, const struct wal_group *group)

@@ -13,14 +13,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static struct scratch scratch;
+static struct log_dir scratch;
 static void setup(void)
 {
-    scratch_make(&scratch);
+    log_dir_make(&scratch);
 }
 static void teardown(void)
 {
-    scratch_remove(&scratch);
+    log_dir_remove(&scratch);
 }
 TestSuite(wal_damage, .init = setup, .fini = teardown, .timeout = 120);
 
@@ -70,11 +70,11 @@ static const struct script two_segments = {25, 2000};
 Test(wal_damage, any_single_bit_flip_is_found_or_harmless)
 {
     write_log(&scratch, &two_segments);
-    for (uint64_t number = 1; file_exists(scratch_segment(&scratch, number)); number++) {
-        const char *path = scratch_segment(&scratch, number);
+    for (uint64_t number = 1; file_exists(log_dir_segment(&scratch, number)); number++) {
+        const char *path = log_dir_segment(&scratch, number);
         size_t size_bytes;
         uint8_t *bytes = file_read(path, &size_bytes);
-        const bool last = !file_exists(scratch_segment(&scratch, number + 1));
+        const bool last = !file_exists(log_dir_segment(&scratch, number + 1));
         FILE *file = fopen(path, "r+b");
         setvbuf(file, NULL, _IONBF, 0);
         /* Every bit of headers, every 61st of the rest: whole campaigns are for fuzz_wal. */
@@ -102,11 +102,11 @@ Test(wal_damage, any_single_bit_flip_is_found_or_harmless)
 Test(wal_damage, any_truncation_is_found)
 {
     write_log(&scratch, &two_segments);
-    for (uint64_t number = 1; file_exists(scratch_segment(&scratch, number)); number++) {
-        const char *path = scratch_segment(&scratch, number);
+    for (uint64_t number = 1; file_exists(log_dir_segment(&scratch, number)); number++) {
+        const char *path = log_dir_segment(&scratch, number);
         size_t size_bytes;
         uint8_t *bytes = file_read(path, &size_bytes);
-        const bool last = !file_exists(scratch_segment(&scratch, number + 1));
+        const bool last = !file_exists(log_dir_segment(&scratch, number + 1));
         for (size_t keep = 0; keep < size_bytes; keep += keep < 200 ? 1 : 211) {
             file_write(path, bytes, keep);
             struct replayed replayed;
@@ -128,11 +128,11 @@ Test(wal_damage, any_truncation_is_found)
 Test(wal_damage, a_zeroed_page_is_found)
 {
     write_log(&scratch, &two_segments);
-    for (uint64_t number = 1; file_exists(scratch_segment(&scratch, number)); number++) {
-        const char *path = scratch_segment(&scratch, number);
+    for (uint64_t number = 1; file_exists(log_dir_segment(&scratch, number)); number++) {
+        const char *path = log_dir_segment(&scratch, number);
         size_t size_bytes;
         uint8_t *bytes = file_read(path, &size_bytes);
-        const bool last = !file_exists(scratch_segment(&scratch, number + 1));
+        const bool last = !file_exists(log_dir_segment(&scratch, number + 1));
         uint8_t page[4096];
         size_t end = 0;
         for (size_t at = SEGMENT_DATA_OFFSET; at + 4 < size_bytes; at += 8)
@@ -153,13 +153,13 @@ Test(wal_damage, a_missing_segment_is_found)
 {
     const struct script script = {60, 4000};
     write_log(&scratch, &script);
-    for (uint64_t number = 1; file_exists(scratch_segment(&scratch, number + 1)); number++) {
+    for (uint64_t number = 1; file_exists(log_dir_segment(&scratch, number + 1)); number++) {
         char aside[160];
         snprintf(aside, sizeof aside, "%s/aside", scratch.dir);
-        cr_assert_eq(rename(scratch_segment(&scratch, number), aside), 0);
+        cr_assert_eq(rename(log_dir_segment(&scratch, number), aside), 0);
         struct replayed replayed;
         cr_assert_eq(look(&script, 0, &replayed, NULL), PHUSA_ECORRUPT);
-        cr_assert_eq(rename(aside, scratch_segment(&scratch, number)), 0);
+        cr_assert_eq(rename(aside, log_dir_segment(&scratch, number)), 0);
     }
     struct replayed replayed;
     cr_assert_eq(look(&script, 0, &replayed, NULL), PHUSA_OK);
@@ -178,13 +178,13 @@ Test(wal_damage, a_torn_tail_is_cut_at_every_byte)
 {
     const struct script script = {6, 300}, longer = {9, 300};
     write_log(&scratch, &script);
-    const char *path = scratch_segment(&scratch, 1);
+    const char *path = log_dir_segment(&scratch, 1);
     size_t size_bytes;
     uint8_t *before = file_read(path, &size_bytes);
-    scratch_remove(&scratch);
-    scratch_make(&scratch);
+    log_dir_remove(&scratch);
+    log_dir_make(&scratch);
     write_log(&scratch, &longer);
-    path = scratch_segment(&scratch, 1);
+    path = log_dir_segment(&scratch, 1);
     uint8_t *after = file_read(path, &size_bytes);
     memcpy(before, after, SEGMENT_HEADER_BYTES);
     /* Find where groups 6 and 7 begin. */
@@ -234,7 +234,7 @@ Test(wal_damage, groups_that_were_never_synced_are_cut_whatever_follows)
         if (group == 5) cr_assert_eq(wal_sync(wal), PHUSA_OK);
     }
     wal_close(wal);
-    const char *path = scratch_segment(&scratch, 1);
+    const char *path = log_dir_segment(&scratch, 1);
     size_t size_bytes;
     uint8_t *bytes = file_read(path, &size_bytes);
     size_t starts[10], count = 0;
@@ -284,7 +284,7 @@ Test(wal_damage, a_group_of_another_epoch_is_no_group)
 {
     const struct script script = {6, 300};
     write_log(&scratch, &script);
-    const char *path = scratch_segment(&scratch, 1);
+    const char *path = log_dir_segment(&scratch, 1);
     size_t size_bytes;
     uint8_t *bytes = file_read(path, &size_bytes);
     struct segment_header header;
@@ -302,7 +302,7 @@ Test(wal_damage, repair_cuts_at_the_damage_and_the_log_goes_on)
 {
     const struct script script = {60, 4000};
     write_log(&scratch, &script);
-    const char *path = scratch_segment(&scratch, 2);
+    const char *path = log_dir_segment(&scratch, 2);
     size_t size_bytes;
     uint8_t *bytes = file_read(path, &size_bytes);
     struct segment_header header;
@@ -339,7 +339,7 @@ Test(wal_damage, a_newer_version_is_called_so)
 {
     const struct script script = {6, 300};
     write_log(&scratch, &script);
-    const char *path = scratch_segment(&scratch, 1);
+    const char *path = log_dir_segment(&scratch, 1);
     size_t size_bytes;
     uint8_t *bytes = file_read(path, &size_bytes);
     /* As a newer release would: the checksum is right. */
@@ -361,7 +361,7 @@ Test(wal_damage, random_damage_never_gives_a_wrong_group)
         const uint64_t files = 1 + random_u64(&random) % 2;
         for (uint64_t i = 0; i < files; i++) {
             const uint64_t number = 1 + random_u64(&random) % 3;
-            const char *path = scratch_segment(&scratch, number);
+            const char *path = log_dir_segment(&scratch, number);
             if (!file_exists(path)) continue;
             size_t size_bytes;
             uint8_t *bytes = file_read(path, &size_bytes);
@@ -412,7 +412,7 @@ Test(wal_damage, random_damage_never_gives_a_wrong_group)
             cr_assert_eq(replayed.group_count, kept + 1);
             wal_close(wal);
         }
-        scratch_remove(&scratch);
-        scratch_make(&scratch);
+        log_dir_remove(&scratch);
+        log_dir_make(&scratch);
     }
 }

@@ -9,14 +9,14 @@
 
 #include <errno.h>
 
-static struct scratch scratch;
+static struct log_dir scratch;
 static void setup(void)
 {
-    scratch_make(&scratch);
+    log_dir_make(&scratch);
 }
 static void teardown(void)
 {
-    scratch_remove(&scratch);
+    log_dir_remove(&scratch);
 }
 TestSuite(wal_fault, .init = setup, .fini = teardown, .timeout = 120);
 
@@ -95,8 +95,8 @@ static void fail_each_disk_call(int error_number)
         work(&run); /* reopened, the disk is well again */
         cr_assert_eq(run.acknowledged, script.group_count, "call %zu", (size_t)n);
         expect_all(&run, n);
-        scratch_remove(&scratch);
-        scratch_make(&scratch);
+        log_dir_remove(&scratch);
+        log_dir_make(&scratch);
         if (calls < n) break;
     }
     if (error_number == ENOSPC) cr_assert_gt(refused, 10);
@@ -123,8 +123,8 @@ Test(wal_fault, nothing_is_lost_or_leaked_when_allocation_n_fails)
         work(&run);
         cr_assert_eq(run.acknowledged, script.group_count);
         expect_all(&run, n);
-        scratch_remove(&scratch);
-        scratch_make(&scratch);
+        log_dir_remove(&scratch);
+        log_dir_make(&scratch);
         if (calls < n) break;
     }
 }
