@@ -126,6 +126,7 @@ $(B)/tests/$(1).test: $(call obj,$(wildcard tests/$(1)/*.c)) \
 	    $(if $(filter client,$(1)),$(CLIENT_LIBS),$(ENGINE_LIBS)) -lcriterion -o $$@
 endef
 $(foreach d,$(TEST_DIRS),$(eval $(call test_rule,$(d))))
+$(B)/tests/phusad.test: | $(B)/phusad
 
 # ---- everything: unit tests, crash tests, scripts (tests/NAME/run.sh), the example, fuzz corpora ----
 .PHONY: test asan run-all run-asan

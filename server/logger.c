@@ -89,12 +89,14 @@ static struct kind *kind_of(struct logger *logger, const char *event)
 static void put_line(struct logger *logger, enum phusa_log_level level, const char *event,
                      const char *text)
 {
+    /* Milliseconds, always three digits, so that lines are as long as each other. */
     char now[PHUSA_TIME_BYTES_MAX];
-    const int64_t ms = wall_ns() / MILLISECOND_NS * MILLISECOND_NS;
-    const size_t now_bytes = phusa_print_time(ms, now);
+    const int64_t ns = wall_ns();
+    const size_t now_bytes = phusa_print_time(ns / SECOND_NS * SECOND_NS, now) - 1;
+    const unsigned ms = (unsigned)(ns % SECOND_NS / MILLISECOND_NS);
     char line[1400];
-    int size = snprintf(line, sizeof line, "%.*s level=%s event=%s %s", (int)now_bytes, now,
-                        level_words[level], event, text);
+    int size = snprintf(line, sizeof line, "%.*s.%03uZ level=%s event=%s %s", (int)now_bytes, now,
+                        ms, level_words[level], event, text);
     if (size < 0) return;
     if ((size_t)size > sizeof line - 2) size = sizeof line - 2;
     line[size++] = '\n';
