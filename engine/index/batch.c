@@ -287,7 +287,7 @@ phusa_status batch_key(struct batch *batch, struct phusa_text measurement,
                              "measurement and tags are too long; at most %u bytes are allowed",
                              SERIES_KEY_BYTES_MAX);
     }
-    qsort(sorted, tag_count, sizeof sorted[0], compare_tags);
+    if (tag_count > 1) qsort(sorted, tag_count, sizeof sorted[0], compare_tags);
     for (size_t i = 1; i < tag_count; i++)
         if (text_equal(sorted[i - 1].key, sorted[i].key))
             return error_set(error, PHUSA_EINVAL, "duplicate tags: %.*s is there twice",
