@@ -12,7 +12,7 @@ static const char *const words[] = {"", "ok", "low", "high water at the old brid
 void world_make(struct world *w, uint64_t seed, struct phusa_interval shard)
 {
     *w = (struct world){.r = random_from(seed), .lsn = 1, .now_ns = 1000 * HOUR_NS};
-    scratch_make(&w->s);
+    sandbox_make(&w->s);
     struct phusa_error error;
     cr_assert_eq(catalog_open(w->s.dir, false, 16, NULL, &w->catalog, &error), PHUSA_OK, "%s",
                  error.text);
@@ -28,7 +28,7 @@ void world_end(struct world *w)
 {
     free(w->cells);
     catalog_close(w->catalog, true);
-    scratch_remove(&w->s);
+    sandbox_remove(&w->s);
 }
 
 struct head *new_head(struct world *w)

@@ -7,7 +7,7 @@
 
 #include "random.h"
 #include "rollup/compact.h"
-#include "scratch.h"
+#include "sandbox.h"
 
 #define HOUR_NS      (INT64_C(3600) * 1000000000)
 #define FIELDS       4 /* float, integer (later float), string, boolean */
@@ -22,7 +22,7 @@ struct cell {
 };
 
 struct world {
-    struct scratch s;
+    struct sandbox s;
     struct catalog *catalog;
     struct policy_info policy;
     struct random r;

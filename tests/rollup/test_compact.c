@@ -250,7 +250,7 @@ static void three_runs(struct world *w)
 {
     for (unsigned round = 0; round < 3; round++) {
         struct head *head = new_head(w);
-        for (unsigned i = 0; i < 700; i++)
+        for (unsigned i = 0; i < 90; i++)
             add_row(w, head, i % SERIES, round * 100 + i * 10);
         flush_head(w, head);
     }
@@ -298,7 +298,7 @@ Test(compact, survives_a_lack_of_memory_at_every_allocation, .timeout = 60)
     three_runs(&w);
     unsigned files = count_dir(&w);
     struct head *head = new_head(&w);
-    for (unsigned i = 0; i < 700; i++)
+    for (unsigned i = 0; i < 90; i++)
         add_row(&w, head, i % SERIES, 50 + i * 10);
     struct file_info info;
     for (uint64_t n = 1;; n++) {
@@ -336,16 +336,16 @@ Test(compact, survives_a_lack_of_memory_at_every_allocation, .timeout = 60)
 Test(compact, a_full_disk_is_said_and_changes_nothing)
 {
     struct world w;
-    struct scratch mounted;
-    scratch_make(&mounted);
+    struct sandbox mounted;
+    sandbox_make(&mounted);
     if (mount("tmpfs", mounted.dir, "tmpfs", 0, "size=6m") != 0) {
         fprintf(stderr, "not root: skipped\n");
-        scratch_remove(&mounted);
+        sandbox_remove(&mounted);
         return;
     }
     world_make(&w, 1, WIDTH);
     catalog_close(w.catalog, true);
-    const struct scratch plain = w.s;
+    const struct sandbox plain = w.s;
     w.s = mounted;
     cr_assert_eq(catalog_open(w.s.dir, false, 16, NULL, &w.catalog, NULL), PHUSA_OK);
     struct database_info database;
@@ -353,7 +353,7 @@ Test(compact, a_full_disk_is_said_and_changes_nothing)
     cr_assert_eq(catalog_create_database(w.catalog, "d", "UTC", &policy, &database, NULL),
                  PHUSA_OK);
     three_runs(&w);
-    const int fd = open(scratch_path(&w.s, "ballast"), O_WRONLY | O_CREAT, 0600);
+    const int fd = open(sandbox_path(&w.s, "ballast"), O_WRONLY | O_CREAT, 0600);
     static const uint8_t zeros[4096];
     while (write(fd, zeros, sizeof zeros) > 0)
         continue;
@@ -370,9 +370,9 @@ Test(compact, a_full_disk_is_said_and_changes_nothing)
     free(w.cells);
     catalog_close(w.catalog, true);
     umount(mounted.dir);
-    scratch_remove(&mounted);
+    sandbox_remove(&mounted);
     w.s = plain;
-    scratch_remove(&w.s);
+    sandbox_remove(&w.s);
 }
 
 /* A policy that goes while a job runs is no failure of the store. */

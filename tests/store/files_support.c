@@ -96,7 +96,7 @@ phusa_status list_write(const struct chunk_list *list, const char *dir, uint32_t
     return status;
 }
 
-struct catalog *catalog_of(const struct scratch *s, bool read_only)
+struct catalog *catalog_of(const struct sandbox *s, bool read_only)
 {
     struct catalog *catalog = NULL;
     struct phusa_error error = {0};

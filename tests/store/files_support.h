@@ -6,7 +6,7 @@
 #define TESTS_STORE_FILES_SUPPORT_H
 
 #include "random.h"
-#include "scratch.h"
+#include "sandbox.h"
 #include "store/catalog.h"
 
 #define HOUR_NS (INT64_C(3600) * 1000000000)
@@ -30,7 +30,7 @@ void list_random(struct chunk_list *list, struct random *r, int32_t first, unsig
 phusa_status list_write(const struct chunk_list *list, const char *dir, uint32_t policy,
                         uint64_t number, bool sealed, struct file_info *info);
 
-struct catalog *catalog_of(const struct scratch *s, bool read_only);
+struct catalog *catalog_of(const struct sandbox *s, bool read_only);
 /* Database "d" with policy "p" of WIDTH: the policy's id. */
 uint32_t make_policy(struct catalog *catalog, const char *database);
 phusa_status add_file(struct catalog *catalog, const struct file_info *info);

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static struct file_info some_file(struct catalog *catalog, const struct scratch *s, uint32_t policy,
+static struct file_info some_file(struct catalog *catalog, const struct sandbox *s, uint32_t policy,
                                   struct random *r, uint64_t lsn)
 {
     struct chunk_list list = {0};
@@ -27,18 +27,18 @@ static struct file_info some_file(struct catalog *catalog, const struct scratch 
     return info;
 }
 
-static bool file_exists(const struct scratch *s, const struct file_info *info)
+static bool file_exists(const struct sandbox *s, const struct file_info *info)
 {
     char name[100];
     snprintf(name, sizeof name, "data/%u/%06llu.%s.mdb", info->policy,
              (unsigned long long)info->number, info->sealed ? "part" : "run");
-    return scratch_exists(scratch_path(s, name));
+    return sandbox_exists(sandbox_path(s, name));
 }
 
 Test(catalog, keeps_databases_and_policies_and_never_gives_a_number_twice)
 {
-    struct scratch s;
-    scratch_make(&s);
+    struct sandbox s;
+    sandbox_make(&s);
     struct catalog *c = catalog_of(&s, false);
     cr_assert_not(catalog_was_unclean(c));
     const uint32_t first = make_policy(c, "a");
@@ -99,13 +99,13 @@ Test(catalog, keeps_databases_and_policies_and_never_gives_a_number_twice)
     cr_assert(catalog_was_unclean(c));
     cr_assert_eq(catalog_set_zone(c, a.id, "UTC", NULL), PHUSA_EUNSUPPORTED);
     catalog_close(c, true);
-    scratch_remove(&s);
+    sandbox_remove(&s);
 }
 
 Test(catalog, refuses_bad_names_and_widths)
 {
-    struct scratch s;
-    scratch_make(&s);
+    struct sandbox s;
+    sandbox_make(&s);
     struct catalog *c = catalog_of(&s, false);
     char name[NAME_BYTES_MAX + 2];
     memset(name, 'x', sizeof name);
@@ -118,15 +118,15 @@ Test(catalog, refuses_bad_names_and_widths)
     policy.shard = (struct phusa_interval){0, 1000};
     cr_assert_eq(catalog_create_database(c, "d", "UTC", &policy, NULL, NULL), PHUSA_EINVAL);
     catalog_close(c, true);
-    scratch_remove(&s);
+    sandbox_remove(&s);
 }
 
 /* ---- files ---- */
 
 Test(catalog, a_dropped_file_stays_until_its_last_reader_is_done)
 {
-    struct scratch s;
-    scratch_make(&s);
+    struct sandbox s;
+    sandbox_make(&s);
     struct random r = random_from(1);
     struct catalog *c = catalog_of(&s, false);
     const uint32_t policy = make_policy(c, "d");
@@ -153,13 +153,13 @@ Test(catalog, a_dropped_file_stays_until_its_last_reader_is_done)
     cr_assert(file_exists(&s, &two));
     cr_assert_eq(catalog_commit(c, &change, NULL), PHUSA_ENOTFOUND); /* `one` is gone */
     catalog_close(c, true);
-    scratch_remove(&s);
+    sandbox_remove(&s);
 }
 
 Test(catalog, drops_take_their_files_along_also_those_that_come_too_late)
 {
-    struct scratch s;
-    scratch_make(&s);
+    struct sandbox s;
+    sandbox_make(&s);
     struct random r = random_from(1);
     struct catalog *c = catalog_of(&s, false);
     const uint32_t policy = make_policy(c, "d");
@@ -173,13 +173,13 @@ Test(catalog, drops_take_their_files_along_also_those_that_come_too_late)
     cr_assert_eq(add_file(c, &late), PHUSA_OK);
     cr_assert_not(file_exists(&s, &late));
     catalog_close(c, true);
-    scratch_remove(&s);
+    sandbox_remove(&s);
 }
 
 Test(catalog, holds_no_more_files_open_than_allowed_but_all_that_are_pinned)
 {
-    struct scratch s;
-    scratch_make(&s);
+    struct sandbox s;
+    sandbox_make(&s);
     struct random r = random_from(1);
     struct catalog *c = catalog_of(&s, false); /* 4 open files */
     uint32_t policy[10];
@@ -217,13 +217,13 @@ Test(catalog, holds_no_more_files_open_than_allowed_but_all_that_are_pinned)
         cr_assert_leq(files_open_count(files), 4);
     }
     catalog_close(c, true);
-    scratch_remove(&s);
+    sandbox_remove(&s);
 }
 
 Test(catalog, removes_what_nothing_names_and_nothing_else)
 {
-    struct scratch s;
-    scratch_make(&s);
+    struct sandbox s;
+    sandbox_make(&s);
     struct random r = random_from(1);
     struct catalog *c = catalog_of(&s, false);
     const uint32_t policy = make_policy(c, "d");
@@ -231,30 +231,30 @@ Test(catalog, removes_what_nothing_names_and_nothing_else)
     cr_assert_eq(add_file(c, &named), PHUSA_OK);
     const struct file_info orphan = some_file(c, &s, policy, &r, 1000);
     catalog_close(c, false);
-    cr_assert_eq(mkdir(scratch_path(&s, "data/77"), 0700), 0);
-    scratch_write(scratch_path(&s, "data/77/000003.run.mdb"), (const uint8_t *)"x", 1);
-    scratch_write(scratch_path(&s, "data/1/000001.part.mdb"), (const uint8_t *)"x", 1);
-    scratch_write(scratch_path(&s, "data/1/notes.txt"), (const uint8_t *)"x", 1);
+    cr_assert_eq(mkdir(sandbox_path(&s, "data/77"), 0700), 0);
+    sandbox_write(sandbox_path(&s, "data/77/000003.run.mdb"), (const uint8_t *)"x", 1);
+    sandbox_write(sandbox_path(&s, "data/1/000001.part.mdb"), (const uint8_t *)"x", 1);
+    sandbox_write(sandbox_path(&s, "data/1/notes.txt"), (const uint8_t *)"x", 1);
 
     c = catalog_of(&s, true);
     catalog_close(c, true);
     cr_assert(file_exists(&s, &orphan));
-    cr_assert(scratch_exists(scratch_path(&s, "data/77/000003.run.mdb")));
+    cr_assert(sandbox_exists(sandbox_path(&s, "data/77/000003.run.mdb")));
 
     c = catalog_of(&s, false);
     cr_assert(file_exists(&s, &named));
     cr_assert_not(file_exists(&s, &orphan));
-    cr_assert_not(scratch_exists(scratch_path(&s, "data/77")));
-    cr_assert_not(scratch_exists(scratch_path(&s, "data/1/000001.part.mdb")));
-    cr_assert(scratch_exists(scratch_path(&s, "data/1/notes.txt")));
+    cr_assert_not(sandbox_exists(sandbox_path(&s, "data/77")));
+    cr_assert_not(sandbox_exists(sandbox_path(&s, "data/1/000001.part.mdb")));
+    cr_assert(sandbox_exists(sandbox_path(&s, "data/1/notes.txt")));
     catalog_close(c, true);
-    scratch_remove(&s);
+    sandbox_remove(&s);
 }
 
 Test(catalog, a_missing_catalogue_beside_data_is_a_loss_not_a_beginning)
 {
-    struct scratch s;
-    scratch_make(&s);
+    struct sandbox s;
+    sandbox_make(&s);
     struct catalog *c = NULL;
     cr_assert_eq(catalog_open(s.dir, true, 0, NULL, &c, NULL), PHUSA_ENOTFOUND);
     struct random r = random_from(1);
@@ -263,13 +263,13 @@ Test(catalog, a_missing_catalogue_beside_data_is_a_loss_not_a_beginning)
     const struct file_info info = some_file(c, &s, policy, &r, 1);
     cr_assert_eq(add_file(c, &info), PHUSA_OK);
     catalog_close(c, true);
-    unlink(scratch_path(&s, "catalog.mdb"));
+    unlink(sandbox_path(&s, "catalog.mdb"));
     struct phusa_error error;
     cr_assert_eq(catalog_open(s.dir, false, 0, NULL, &c, &error), PHUSA_ECORRUPT);
-    scratch_write(scratch_path(&s, "catalog.mdb"), (const uint8_t *)"", 0);
+    sandbox_write(sandbox_path(&s, "catalog.mdb"), (const uint8_t *)"", 0);
     cr_assert_eq(catalog_open(s.dir, false, 0, NULL, &c, &error), PHUSA_ECORRUPT);
     cr_assert(file_exists(&s, &info));
-    scratch_remove(&s);
+    sandbox_remove(&s);
 }
 
 /* ---- model ---- */
@@ -367,8 +367,8 @@ static void model_drop(struct catalog *c, struct model *m, struct random *r)
 
 Test(catalog, equals_a_plain_list_over_random_changes_and_restarts, .timeout = 60)
 {
-    struct scratch s;
-    scratch_make(&s);
+    struct sandbox s;
+    sandbox_make(&s);
     struct random r = random_seeded();
     static struct model m;
     struct catalog *c = catalog_of(&s, false);
@@ -391,7 +391,7 @@ Test(catalog, equals_a_plain_list_over_random_changes_and_restarts, .timeout = 6
         expect_model(c, &m);
     }
     catalog_close(c, true);
-    scratch_remove(&s);
+    sandbox_remove(&s);
 }
 
 /* ---- damage ---- */
@@ -427,8 +427,8 @@ static int try_open(void *context)
 
 Test(catalog, damage_is_refused_or_harmless_and_never_another_catalogue, .timeout = 120)
 {
-    struct scratch s;
-    scratch_make(&s);
+    struct sandbox s;
+    sandbox_make(&s);
     struct random r = random_from(11);
     static struct model m;
     struct catalog *c = catalog_of(&s, false);
@@ -440,11 +440,11 @@ Test(catalog, damage_is_refused_or_harmless_and_never_another_catalogue, .timeou
     while (m.count < 120)
         model_commit(c, &m, &r);
     catalog_close(c, true);
-    const char *path = scratch_path(&s, "catalog.mdb");
+    const char *path = sandbox_path(&s, "catalog.mdb");
     size_t size_bytes;
-    uint8_t *bytes = scratch_read(path, &size_bytes);
+    uint8_t *bytes = sandbox_read(path, &size_bytes);
     struct attempt attempt = {s.dir, &m};
-    cr_assert_eq(scratch_child(try_open, &attempt), 1);
+    cr_assert_eq(sandbox_child(try_open, &attempt), 1);
 
     unsigned outcomes[4] = {0};
     uint8_t *bad = malloc(size_bytes);
@@ -460,8 +460,8 @@ Test(catalog, damage_is_refused_or_harmless_and_never_another_catalogue, .timeou
         if (i % 8 == 3) at = random_u64(&r) % 2 * 4096 + random_u64(&r) % 160; /* the metas */
         if (i % 8 == 4) at = page + random_u64(&r) % 64;
         if (i % 8 >= 3) bad[at] ^= (uint8_t)(1u << random_u64(&r) % 8);
-        scratch_write(path, bad, bad_bytes);
-        const int outcome = scratch_child(try_open, &attempt);
+        sandbox_write(path, bad, bad_bytes);
+        const int outcome = sandbox_child(try_open, &attempt);
         cr_assert(outcome == 0 || outcome == 1, "attempt %u, byte %zu: %d", i, at, outcome);
         outcomes[outcome]++;
     }
@@ -470,15 +470,15 @@ Test(catalog, damage_is_refused_or_harmless_and_never_another_catalogue, .timeou
     cr_assert_gt(outcomes[1], 100);
     free(bad);
     free(bytes);
-    scratch_remove(&s);
+    sandbox_remove(&s);
 }
 
 /* ---- faults ---- */
 
 Test(catalog, survives_a_lack_of_memory_at_every_allocation)
 {
-    struct scratch s;
-    scratch_make(&s);
+    struct sandbox s;
+    sandbox_make(&s);
     struct catalog *c = catalog_of(&s, false);
     const uint32_t policy = make_policy(c, "d");
     /* named only, never read */
@@ -517,18 +517,18 @@ Test(catalog, survives_a_lack_of_memory_at_every_allocation)
         catalog_close(c, true);
     }
     catalog_close(c, true);
-    scratch_remove(&s);
+    sandbox_remove(&s);
 }
 
 /* A small file system of its own, full: changes that need room say so, drops go on, and when there
  * is room again all is well. */
 Test(catalog, a_full_disk_aborts_cleanly_and_drops_still_work)
 {
-    struct scratch s;
-    scratch_make(&s);
+    struct sandbox s;
+    sandbox_make(&s);
     if (mount("tmpfs", s.dir, "tmpfs", 0, "size=4m") != 0) {
         fprintf(stderr, "not root: skipped\n");
-        scratch_remove(&s);
+        sandbox_remove(&s);
         return;
     }
     struct random r = random_from(1);
@@ -540,7 +540,7 @@ Test(catalog, a_full_disk_aborts_cleanly_and_drops_still_work)
     const struct file_info big = some_file(c, &s, dropped, &r, 1);
     cr_assert_eq(add_file(c, &big), PHUSA_OK);
 
-    const int fd = open(scratch_path(&s, "ballast"), O_WRONLY | O_CREAT, 0600);
+    const int fd = open(sandbox_path(&s, "ballast"), O_WRONLY | O_CREAT, 0600);
     static const uint8_t zeros[4096];
     while (write(fd, zeros, sizeof zeros) > 0)
         continue;
@@ -572,7 +572,7 @@ Test(catalog, a_full_disk_aborts_cleanly_and_drops_still_work)
     catalog_close(c, true);
     list_free(&list);
     umount(s.dir);
-    scratch_remove(&s);
+    sandbox_remove(&s);
 }
 
 /* ---- readers against commits ---- */
@@ -609,8 +609,8 @@ static void *reader_main(void *context)
 
 Test(catalog, readers_see_whole_sets_while_commits_replace_files)
 {
-    struct scratch s;
-    scratch_make(&s);
+    struct sandbox s;
+    sandbox_make(&s);
     struct random r = random_from(1);
     struct catalog *c = catalog_of(&s, false);
     struct race race = {.catalog = c, .policy = make_policy(c, "d")};
@@ -633,5 +633,5 @@ Test(catalog, readers_see_whole_sets_while_commits_replace_files)
     for (unsigned i = 0; i < 3; i++)
         pthread_join(threads[i], NULL);
     catalog_close(c, true);
-    scratch_remove(&s);
+    sandbox_remove(&s);
 }

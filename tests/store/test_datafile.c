@@ -15,7 +15,7 @@
 
 /* One file in a catalogue, pinned. */
 struct fixture {
-    struct scratch s;
+    struct sandbox s;
     struct catalog *catalog;
     struct file_set *set;
     struct file_info info;
@@ -23,7 +23,7 @@ struct fixture {
 
 static void setup(struct fixture *f, const struct chunk_list *list)
 {
-    scratch_make(&f->s);
+    sandbox_make(&f->s);
     f->catalog = catalog_of(&f->s, false);
     const uint32_t policy = make_policy(f->catalog, "d");
     cr_assert_eq(
@@ -38,7 +38,7 @@ static void teardown(struct fixture *f)
 {
     file_set_release(f->set);
     catalog_close(f->catalog, true);
-    scratch_remove(&f->s);
+    sandbox_remove(&f->s);
 }
 
 static void expect_same(const struct stored_chunk *a, const struct stored_chunk *b)
@@ -135,8 +135,8 @@ Test(datafile, gives_back_what_was_added_for_every_series_and_range, .timeout = 
 
 Test(datafile, refuses_chunks_out_of_order_or_overlapping)
 {
-    struct scratch s;
-    scratch_make(&s);
+    struct sandbox s;
+    sandbox_make(&s);
     const struct stored_chunk first = {.partition = 0,
                                        .series = 5,
                                        .bytes = (const uint8_t *)"x",
@@ -167,23 +167,23 @@ Test(datafile, refuses_chunks_out_of_order_or_overlapping)
         cr_assert_eq(file_writer_add(w, &chunk), next[i].status, "case %zu", i);
         file_writer_abort(w);
     }
-    scratch_remove(&s);
+    sandbox_remove(&s);
 }
 
 Test(datafile, an_empty_or_aborted_file_leaves_nothing)
 {
-    struct scratch s;
-    scratch_make(&s);
+    struct sandbox s;
+    sandbox_make(&s);
     struct file_writer *w;
     struct file_info info;
     cr_assert_eq(file_writer_create(s.dir, 3, 7, true, &w, NULL), PHUSA_OK);
-    cr_assert(scratch_exists(scratch_path(&s, "data/3/000007.part.mdb")));
+    cr_assert(sandbox_exists(sandbox_path(&s, "data/3/000007.part.mdb")));
     cr_assert_eq(file_writer_finish(w, &info), PHUSA_EINVAL);
-    cr_assert_not(scratch_exists(scratch_path(&s, "data/3/000007.part.mdb")));
+    cr_assert_not(sandbox_exists(sandbox_path(&s, "data/3/000007.part.mdb")));
     cr_assert_eq(file_writer_create(s.dir, 3, 7, false, &w, NULL), PHUSA_OK);
     file_writer_abort(w);
-    cr_assert_not(scratch_exists(scratch_path(&s, "data/3/000007.run.mdb")));
-    scratch_remove(&s);
+    cr_assert_not(sandbox_exists(sandbox_path(&s, "data/3/000007.run.mdb")));
+    sandbox_remove(&s);
 }
 
 /* Design: under 1 % for chunks of 30 KB; and no waste worth the name for small ones. */
@@ -198,8 +198,8 @@ Test(datafile, costs_little_beside_the_chunks)
         struct random r = random_from(i);
         struct chunk_list list = {0};
         list_random(&list, &r, 0, 1, cases[i].series, cases[i].chunks, cases[i].size_bytes_max, 1);
-        struct scratch s;
-        scratch_make(&s);
+        struct sandbox s;
+        sandbox_make(&s);
         struct file_info info;
         cr_assert_eq(list_write(&list, s.dir, 1, 1, false, &info), PHUSA_OK);
         size_t payload = 0;
@@ -209,10 +209,10 @@ Test(datafile, costs_little_beside_the_chunks)
         fprintf(stderr, "%zu chunks of %zu bytes: %.4f\n", list.count, payload / list.count, ratio);
         cr_assert_lt(ratio, cases[i].ratio_max);
         struct stat st;
-        cr_assert_eq(stat(scratch_path(&s, "data/1/000001.run.mdb"), &st), 0);
+        cr_assert_eq(stat(sandbox_path(&s, "data/1/000001.run.mdb"), &st), 0);
         cr_assert_eq((uint64_t)st.st_size, info.size_bytes);
         cr_assert_leq((uint64_t)st.st_blocks * 512, info.size_bytes + 65536);
-        scratch_remove(&s);
+        sandbox_remove(&s);
         list_free(&list);
     }
 }
@@ -262,12 +262,12 @@ Test(datafile, damage_is_refused_and_never_a_wrong_chunk_nor_a_crash, .timeout =
              (unsigned long long)f.info.number);
     const uint32_t policy = f.info.policy;
     size_t size_bytes;
-    uint8_t *bytes = scratch_read(path, &size_bytes);
+    uint8_t *bytes = sandbox_read(path, &size_bytes);
     file_set_release(f.set);
     catalog_close(f.catalog, true);
 
     struct attempt attempt = {f.s.dir, policy, &list};
-    cr_assert_eq(scratch_child(read_all, &attempt), 1);
+    cr_assert_eq(sandbox_child(read_all, &attempt), 1);
     unsigned refused = 0;
     unsigned harmless = 0;
     for (unsigned i = 0; i < 1500; i++) {
@@ -294,8 +294,8 @@ Test(datafile, damage_is_refused_and_never_a_wrong_chunk_nor_a_crash, .timeout =
         default:
             bad[random_u64(&r) % size_bytes] ^= (uint8_t)(1u << random_u64(&r) % 8);
         }
-        scratch_write(path, bad, bad_bytes);
-        const int outcome = scratch_child(read_all, &attempt);
+        sandbox_write(path, bad, bad_bytes);
+        const int outcome = sandbox_child(read_all, &attempt);
         cr_assert(outcome == 0 || outcome == 1, "attempt %u: %d", i, outcome);
         refused += outcome == 0;
         harmless += outcome == 1;
@@ -305,10 +305,10 @@ Test(datafile, damage_is_refused_and_never_a_wrong_chunk_nor_a_crash, .timeout =
     cr_assert_gt(refused, 300);
     cr_assert_gt(harmless, 100);
     unlink(path);
-    cr_assert_eq(scratch_child(read_all, &attempt), 0);
+    cr_assert_eq(sandbox_child(read_all, &attempt), 0);
     free(bytes);
     list_free(&list);
-    scratch_remove(&f.s);
+    sandbox_remove(&f.s);
 }
 
 Test(bundle, refuses_any_single_bit_flip_of_its_directory)

@@ -4,7 +4,7 @@
  */
 #include "base/mem.h"
 #include "random.h"
-#include "scratch.h"
+#include "sandbox.h"
 #include "store/env.h"
 
 #include <criterion/criterion.h>
@@ -95,9 +95,9 @@ static int use_file(void *context)
 
 Test(env, keeps_what_was_committed_and_nothing_else)
 {
-    struct scratch s;
-    scratch_make(&s);
-    const char *path = scratch_path(&s, "a.mdb");
+    struct sandbox s;
+    sandbox_make(&s);
+    const char *path = sandbox_path(&s, "a.mdb");
     struct env *env = open_live(path);
     struct env_txn *txn;
     uint8_t key[8];
@@ -120,45 +120,45 @@ Test(env, keeps_what_was_committed_and_nothing_else)
     cr_assert_not(found);
     env_abort(txn);
     env_close(env);
-    scratch_remove(&s);
+    sandbox_remove(&s);
 }
 
 Test(env, refuses_to_build_over_a_file_and_to_read_a_missing_one)
 {
-    struct scratch s;
-    scratch_make(&s);
-    const char *path = scratch_path(&s, "a.mdb");
+    struct sandbox s;
+    sandbox_make(&s);
+    const char *path = sandbox_path(&s, "a.mdb");
     struct env *env = NULL;
     cr_assert_eq(env_open(path, ENV_IMMUTABLE, NULL, &env, NULL), PHUSA_ENOTFOUND);
     make_sample(path);
     cr_assert_eq(env_open(path, ENV_BUILD, NULL, &env, NULL), PHUSA_EEXISTS);
     cr_assert_null(env);
-    scratch_remove(&s);
+    sandbox_remove(&s);
 }
 
 Test(env, appends_in_order_only)
 {
-    struct scratch s;
-    scratch_make(&s);
+    struct sandbox s;
+    sandbox_make(&s);
     struct env *env;
     struct env_txn *txn;
     uint8_t key[8];
     void *room;
-    cr_assert_eq(env_open(scratch_path(&s, "b.mdb"), ENV_BUILD, NULL, &env, NULL), PHUSA_OK);
+    cr_assert_eq(env_open(sandbox_path(&s, "b.mdb"), ENV_BUILD, NULL, &env, NULL), PHUSA_OK);
     cr_assert_eq(env_begin_write(env, &txn), PHUSA_OK);
     cr_assert_eq(env_append(txn, number(5, key), 3, &room), PHUSA_OK);
     memset(room, 1, 3);
     cr_assert_eq(env_append(txn, number(4, key), 3, &room), PHUSA_EINVAL);
     env_abort(txn);
     env_close(env);
-    scratch_remove(&s);
+    sandbox_remove(&s);
 }
 
 Test(env, check_passes_what_lmdb_writes)
 {
-    struct scratch s;
-    scratch_make(&s);
-    const char *path = scratch_path(&s, "m.mdb");
+    struct sandbox s;
+    sandbox_make(&s);
+    const char *path = sandbox_path(&s, "m.mdb");
     struct random r = random_seeded();
     struct phusa_error error;
     struct env *env;
@@ -183,15 +183,15 @@ Test(env, check_passes_what_lmdb_writes)
         cr_assert_eq(env_check(path, &txn_id, &error), PHUSA_OK, "round %u: %s", round, error.text);
         cr_assert_leq(txn_id, expected); /* a transaction that changed nothing leaves no trace */
     }
-    scratch_remove(&s);
+    sandbox_remove(&s);
 }
 
 /* Every bit of every page that is not the inside of a value. Either the check refuses, or LMDB can
  * live with it: read everything and write. Every 128th survivor is tried, in a child. */
 Test(env, no_bit_flip_that_passes_the_check_kills_lmdb, .timeout = 120)
 {
-    struct scratch s;
-    scratch_make(&s);
+    struct sandbox s;
+    sandbox_make(&s);
     char good[300];
     char bad[300];
     snprintf(good, sizeof good, "%s/good.mdb", s.dir);
@@ -199,8 +199,8 @@ Test(env, no_bit_flip_that_passes_the_check_kills_lmdb, .timeout = 120)
     make_sample(good);
     cr_assert_eq(env_check(good, NULL, NULL), PHUSA_OK);
     size_t size_bytes;
-    uint8_t *bytes = scratch_read(good, &size_bytes);
-    scratch_write(bad, bytes, size_bytes);
+    uint8_t *bytes = sandbox_read(good, &size_bytes);
+    sandbox_write(bad, bytes, size_bytes);
     const int fd = open(bad, O_RDWR);
 
     unsigned refused = 0;
@@ -215,9 +215,9 @@ Test(env, no_bit_flip_that_passes_the_check_kills_lmdb, .timeout = 120)
             const phusa_status status = env_check(bad, NULL, NULL);
             cr_assert(status == PHUSA_OK || status == PHUSA_ECORRUPT, "byte %zu", at);
             if (status == PHUSA_OK && passed++ % 128 == 0) {
-                const int outcome = scratch_child(use_file, bad);
+                const int outcome = sandbox_child(use_file, bad);
                 cr_assert_eq(outcome, 0, "byte %zu bit %u: %d", at, bit, outcome);
-                scratch_write(bad, bytes, size_bytes);
+                sandbox_write(bad, bytes, size_bytes);
             }
             refused += status == PHUSA_ECORRUPT;
         }
@@ -227,62 +227,62 @@ Test(env, no_bit_flip_that_passes_the_check_kills_lmdb, .timeout = 120)
     cr_assert_gt(passed, 1000);
     close(fd);
     free(bytes);
-    scratch_remove(&s);
+    sandbox_remove(&s);
 }
 
 Test(env, zeroed_pages_and_cuts_pass_the_check_only_when_harmless)
 {
-    struct scratch s;
-    scratch_make(&s);
+    struct sandbox s;
+    sandbox_make(&s);
     char good[300];
     char bad[300];
     snprintf(good, sizeof good, "%s/good.mdb", s.dir);
     snprintf(bad, sizeof bad, "%s/bad.mdb", s.dir);
     make_sample(good);
     size_t size_bytes;
-    uint8_t *bytes = scratch_read(good, &size_bytes);
+    uint8_t *bytes = sandbox_read(good, &size_bytes);
     unsigned refused = 0;
     for (size_t at = 0; at < size_bytes; at += 512) {
-        scratch_write(bad, bytes, at); /* cut */
+        sandbox_write(bad, bytes, at); /* cut */
         phusa_status status = env_check(bad, NULL, NULL);
-        if (status == PHUSA_OK) cr_assert_eq(scratch_child(use_file, bad), 0, "cut at %zu", at);
+        if (status == PHUSA_OK) cr_assert_eq(sandbox_child(use_file, bad), 0, "cut at %zu", at);
         refused += status != PHUSA_OK;
 
-        scratch_write(bad, bytes, size_bytes);
+        sandbox_write(bad, bytes, size_bytes);
         const int fd = open(bad, O_RDWR);
         static const uint8_t zeros[4096];
         cr_assert_gt(pwrite(fd, zeros, at % 4096 == 0 ? 4096 : 512, (off_t)at), 0);
         cr_assert_eq(ftruncate(fd, (off_t)size_bytes), 0);
         close(fd);
         status = env_check(bad, NULL, NULL);
-        if (status == PHUSA_OK) cr_assert_eq(scratch_child(use_file, bad), 0, "zero at %zu", at);
+        if (status == PHUSA_OK) cr_assert_eq(sandbox_child(use_file, bad), 0, "zero at %zu", at);
         refused += status != PHUSA_OK;
     }
     cr_assert_gt(refused, 50);
     free(bytes);
-    scratch_remove(&s);
+    sandbox_remove(&s);
 }
 
 /* Opening checks the meta pages without being asked. */
 Test(env, open_refuses_a_file_shorter_than_its_trees)
 {
-    struct scratch s;
-    scratch_make(&s);
-    const char *path = scratch_path(&s, "a.mdb");
+    struct sandbox s;
+    sandbox_make(&s);
+    const char *path = sandbox_path(&s, "a.mdb");
     make_sample(path);
     cr_assert_eq(truncate(path, 2 * 4096 + 100), 0);
     struct env *env = NULL;
     struct phusa_error error;
     cr_assert_eq(env_open(path, ENV_IMMUTABLE, NULL, &env, &error), PHUSA_ECORRUPT);
     cr_assert_eq(env_open(path, ENV_LIVE, NULL, &env, &error), PHUSA_ECORRUPT);
-    scratch_remove(&s);
+    sandbox_remove(&s);
 }
 
 Test(env, survives_a_lack_of_memory_at_every_allocation)
 {
-    struct scratch s;
-    scratch_make(&s);
-    const char *path = scratch_path(&s, "a.mdb");
+    struct sandbox s;
+    sandbox_make(&s);
+    const char *path = sandbox_path(&s, "a.mdb");
     make_sample(path);
     for (uint64_t n = 1;; n++) {
         struct env *env = NULL;
@@ -295,5 +295,5 @@ Test(env, survives_a_lack_of_memory_at_every_allocation)
         env_close(env);
         if (!failed) break;
     }
-    scratch_remove(&s);
+    sandbox_remove(&s);
 }

@@ -1,5 +1,5 @@
-/* scratch.c - see scratch.h. */
-#include "scratch.h"
+/* sandbox.c - see sandbox.h. */
+#include "sandbox.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-void scratch_make(struct scratch *s)
+void sandbox_make(struct sandbox *s)
 {
     const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
     snprintf(s->dir, sizeof s->dir, "%s/phusa-test-XXXXXX", base);
@@ -26,12 +26,12 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
-void scratch_remove(struct scratch *s)
+void sandbox_remove(struct sandbox *s)
 {
     nftw(s->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-const char *scratch_path(const struct scratch *s, const char *name)
+const char *sandbox_path(const struct sandbox *s, const char *name)
 {
     static char paths[8][512];
     static unsigned next;
@@ -40,7 +40,7 @@ const char *scratch_path(const struct scratch *s, const char *name)
     return path;
 }
 
-uint8_t *scratch_read(const char *path, size_t *size_bytes)
+uint8_t *sandbox_read(const char *path, size_t *size_bytes)
 {
     struct stat st;
     const int fd = open(path, O_RDONLY);
@@ -52,7 +52,7 @@ uint8_t *scratch_read(const char *path, size_t *size_bytes)
     return bytes;
 }
 
-void scratch_write(const char *path, const uint8_t *bytes, size_t size_bytes)
+void sandbox_write(const char *path, const uint8_t *bytes, size_t size_bytes)
 {
     const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     cr_assert(fd >= 0, "%s", path);
@@ -60,12 +60,12 @@ void scratch_write(const char *path, const uint8_t *bytes, size_t size_bytes)
     close(fd);
 }
 
-bool scratch_exists(const char *path)
+bool sandbox_exists(const char *path)
 {
     return access(path, F_OK) == 0;
 }
 
-int scratch_child(int (*run)(void *context), void *context)
+int sandbox_child(int (*run)(void *context), void *context)
 {
     fflush(NULL);
     const pid_t child = fork();
