@@ -8,10 +8,11 @@
  * greatest common divisor of all distances, so times in seconds kept in nanoseconds, counters of
  * whole pages, and prices in steps of 0.05 cost what their steps cost. r is then coded for each
  * block as base + residual, or as deltas of step + residual, whichever is smaller. A few
- * residuals that would widen the rest (a spike in a calm series) keep their high bits in a patch.
+ * residuals that would widen the rest (a spike in a calm series, up or down) keep their high part
+ * in a patch.
  *
  * Example: 20 21 21 23 22 40 22 ... has reference 20; r = 0 1 1 3 2 20 2. As base 0 and 5
- * bits each it takes 35 bits; as base 0 and 2 bits with one patch (position 5, high bits
+ * bits each it takes 35 bits; as base 0 and 2 bits with one patch (position 5, high part
  * 20>>2 = 5) it takes 14 + patch. See FORMAT.md.
  */
 #include "codec/lanes.h"
@@ -97,11 +98,13 @@ static void get_bits_narrow(const uint8_t *packed, uint32_t count, unsigned widt
 
 /* ---- encoding a block ---- */
 
-/* Residuals of a block, in either width: 32-bit arithmetic is what the compiler can vectorise. */
+/* What is to be packed of a block, as distances from its least, in either width: 32-bit
+ * arithmetic is what the compiler can vectorise. */
 struct residuals {
-    const uint32_t *narrow; /* or, where it is NULL: */
-    const uint64_t *wide;
+    uint32_t *narrow; /* or, where it is NULL: */
+    uint64_t *wide;
     uint32_t count;
+    bool is_delta; /* the first is not used, and packed as 0 */
 };
 
 static uint64_t residual_at(const struct residuals *r, uint32_t i)
@@ -109,102 +112,150 @@ static uint64_t residual_at(const struct residuals *r, uint32_t i)
     return r->narrow != NULL ? r->narrow[i] : r->wide[i];
 }
 
-static void put_lanes(const struct residuals *r, unsigned width, uint8_t *out)
+static uint64_t greatest_of(const struct residuals *r)
 {
-    uint32_t words[8 * 33] = {0};
-    const uint32_t mask = width == 0 ? 0 : UINT32_MAX >> (32 - width);
-    for (unsigned step = 0; step < 32 && width > 0; step++) {
-        const unsigned shift = step * width % 32;
-        uint32_t *to = words + 8 * (step * width / 32);
-        uint32_t x[8];
-        for (unsigned lane = 0; lane < 8; lane++)
-            x[lane] = (uint32_t)residual_at(r, 8 * step + lane) & mask;
-        for (unsigned lane = 0; lane < 8; lane++)
-            to[lane] |= x[lane] << shift;
-        if (shift + width > 32)
-            for (unsigned lane = 0; lane < 8; lane++)
-                to[lane + 8] |= x[lane] >> (32 - shift);
+    if (r->narrow != NULL) return lanes_active()->max(r->narrow, r->count);
+    uint64_t greatest = 0;
+    for (uint32_t i = 0; i < r->count; i++)
+        greatest = r->wide[i] > greatest ? r->wide[i] : greatest;
+    return greatest;
+}
+
+/* How many lie outside [base, base + 2^width), width below 64 (below 32 for narrow ones). */
+static uint32_t count_outside(const struct residuals *r, uint64_t base, unsigned width)
+{
+    const uint32_t from = r->is_delta;
+    if (r->narrow != NULL)
+        return lanes_active()->outside(r->narrow + from, r->count - from, (uint32_t)base, width);
+    uint32_t count = 0;
+    for (uint32_t i = from; i < r->count; i++)
+        count += (r->wide[i] - base) >> width != 0;
+    return count;
+}
+
+/* Of a sample: where the middle of the noise is, whatever the outliers are. */
+static uint64_t median_of(const struct residuals *r)
+{
+    enum { SAMPLE = 15 };
+    uint64_t sorted[SAMPLE];
+    const uint32_t step = r->count < SAMPLE ? 1 : r->count / SAMPLE;
+    uint32_t n = 0;
+    for (uint32_t i = r->is_delta; i < r->count && n < SAMPLE; i += step, n++) {
+        const uint64_t v = residual_at(r, i);
+        uint32_t k = n;
+        for (; k > 0 && sorted[k - 1] > v; k--)
+            sorted[k] = sorted[k - 1];
+        sorted[k] = v;
     }
-    memcpy(out, words, 32 * (size_t)width);
+    return n == 0 ? 0 : sorted[n / 2];
 }
 
 struct plan {
     size_t size_bytes; /* of what is packed, and its patches */
-    unsigned widest;   /* bits of the greatest residual */
+    uint64_t base;     /* taken from every residual; those below it become negative */
     unsigned width, high_width;
     uint32_t patch_count;
 };
 
-static unsigned widest_of(const struct residuals *r)
+/* Bits of the signed high parts of residuals 0..greatest, seen from base. */
+static unsigned high_bits(uint64_t greatest, uint64_t base, unsigned width)
 {
-    uint64_t any_wide = 0;
-    uint32_t any_narrow = 0;
-    if (r->narrow != NULL)
-        for (uint32_t i = 0; i < r->count; i++)
-            any_narrow |= r->narrow[i];
-    else
-        for (uint32_t i = 0; i < r->count; i++)
-            any_wide |= r->wide[i];
-    return bits_of(any_narrow | any_wide);
+    const uint64_t above = greatest < base ? 0 : (greatest - base) >> width;
+    const uint64_t below = base == 0 ? 0 : (base - 1) >> width; /* -1 - floor(-base / 2^width) */
+    const unsigned bits = bits_of(above > below ? above : below) + (above > 0 || base > 0);
+    return bits < 64 - width ? bits : 64 - width;
 }
 
-/* Residuals of more than `width` bits, width below the widest. */
-static uint32_t count_wider(const struct residuals *r, unsigned width)
+static void try_plan(const struct residuals *r, uint64_t greatest, uint64_t base, unsigned width,
+                     uint32_t patches, struct plan *best)
 {
-    uint32_t count = 0;
-    if (r->narrow != NULL)
-        for (uint32_t i = 0; i < r->count; i++)
-            count += r->narrow[i] >> width != 0;
-    else
-        for (uint32_t i = 0; i < r->count; i++)
-            count += r->wide[i] >> width != 0;
-    return count;
+    const unsigned high = high_bits(greatest, base, width);
+    size_t size = packed_bytes(width, r->count);
+    if (patches > 0) size += 2 + patches + packed_bytes(high, patches);
+    if (size < best->size_bytes) *best = (struct plan){size, base, width, high, patches};
 }
 
-/* The width that makes residuals smallest. Each step narrower is a pass, but with more than
- * PATCH_COUNT_MAX patches it ends, which for most data is after two or three. */
+/* The width that makes a block smallest, and with it the base: the least, so that only values far
+ * above need a patch, or half the width below the median, so that those far below do too. Each step
+ * narrower is two passes, but with more than PATCH_COUNT_MAX patches it ends, which for most
+ * data is after two or three. */
 static struct plan plan_block(const struct residuals *r)
 {
-    const unsigned widest = widest_of(r);
-    struct plan best = {packed_bytes(widest, r->count), widest, widest, 0, 0};
-    for (unsigned width = widest; width-- > 0;) {
-        const uint32_t patches = count_wider(r, width);
-        if (patches > PATCH_COUNT_MAX) break;
-        const unsigned high = widest - width;
-        const size_t size =
-            packed_bytes(width, r->count) + 2 + patches + packed_bytes(high, patches);
-        if (size < best.size_bytes) best = (struct plan){size, widest, width, high, patches};
+    const uint64_t greatest = greatest_of(r), median = median_of(r);
+    const unsigned widest = bits_of(greatest);
+    struct plan best = {packed_bytes(widest, r->count), 0, widest, 0, 0};
+    bool low_ended = false, mid_ended = false;
+    for (unsigned width = widest; width-- > 0 && !(low_ended && mid_ended);) {
+        if (!low_ended) {
+            const uint32_t patches = count_outside(r, 0, width);
+            low_ended = patches > PATCH_COUNT_MAX;
+            if (!low_ended) try_plan(r, greatest, 0, width, patches, &best);
+        }
+        const uint64_t half = width == 0 ? 0 : UINT64_C(1) << (width - 1);
+        if (!mid_ended && median > half) {
+            const uint32_t patches = count_outside(r, median - half, width);
+            mid_ended = patches > PATCH_COUNT_MAX;
+            if (!mid_ended) try_plan(r, greatest, median - half, width, patches, &best);
+        } else if (median <= half) {
+            mid_ended = false; /* the same as the least; look again when narrower */
+        }
     }
     /* The mode byte has no room for 63. */
-    if (best.width == 63) best = (struct plan){packed_bytes(64, r->count), widest, 64, 0, 0};
+    if (best.width == 63) best = (struct plan){packed_bytes(64, r->count), 0, 64, 0, 0};
     return best;
+}
+
+/* ---- writing a block ---- */
+
+/* Residual i less the plan's base. */
+static uint64_t packed_at(const struct residuals *r, const struct plan *plan, uint32_t i)
+{
+    return r->narrow != NULL ? r->narrow[i] - (uint32_t)plan->base : r->wide[i] - plan->base;
+}
+
+static uint8_t *put_patches(uint8_t *out, const struct residuals *r, const struct plan *plan)
+{
+    uint64_t high[PATCH_COUNT_MAX];
+    const uint32_t count = plan->patch_count;
+    *out++ = (uint8_t)count;
+    *out++ = (uint8_t)plan->high_width;
+    uint8_t positions[BLOCK_COUNT];
+    uint32_t found = 0;
+    if (r->narrow != NULL) {
+        found = lanes_active()->locate(r->narrow, r->count, (uint32_t)plan->base, plan->width,
+                                       positions);
+    } else {
+        for (uint32_t i = 0; i < r->count; i++)
+            if (packed_at(r, plan, i) >> plan->width != 0) positions[found++] = (uint8_t)i;
+    }
+    assert(found == count);
+    memcpy(out, positions, count);
+    for (uint32_t n = 0; n < count; n++) /* put_bits() drops what the sign repeats */
+        high[n] = packed_at(r, plan, out[n]) >> plan->width;
+    out += count;
+    put_bits(high, count, plan->high_width, out);
+    return out + packed_bytes(plan->high_width, count);
 }
 
 static uint8_t *put_residuals(uint8_t *out, const struct residuals *r, const struct plan *plan)
 {
-    if (r->count == BLOCK_COUNT && plan->width <= 32) {
-        put_lanes(r, plan->width, out);
+    if (r->is_delta && r->narrow != NULL) r->narrow[0] = (uint32_t)plan->base;
+    if (r->is_delta && r->narrow == NULL) r->wide[0] = plan->base;
+    if (r->count == BLOCK_COUNT && r->narrow != NULL) {
+        lanes_active()->pack(r->narrow, (uint32_t)plan->base, plan->width, out);
+    } else if (r->count == BLOCK_COUNT && plan->width <= 32) {
+        uint32_t low[BLOCK_COUNT];
+        for (uint32_t i = 0; i < BLOCK_COUNT; i++)
+            low[i] = (uint32_t)packed_at(r, plan, i);
+        lanes_active()->pack(low, 0, plan->width, out);
     } else {
-        uint64_t wide[BLOCK_COUNT];
+        uint64_t v[BLOCK_COUNT];
         for (uint32_t i = 0; i < r->count; i++)
-            wide[i] = residual_at(r, i);
-        put_bits(wide, r->count, plan->width, out);
+            v[i] = packed_at(r, plan, i);
+        put_bits(v, r->count, plan->width, out);
     }
     out += packed_bytes(plan->width, r->count);
-    if (plan->patch_count == 0) return out;
-    uint64_t high[PATCH_COUNT_MAX];
-    uint32_t n = 0;
-    *out++ = (uint8_t)plan->patch_count;
-    *out++ = (uint8_t)plan->high_width;
-    for (uint32_t i = 0; i < r->count; i++) {
-        const uint64_t h = residual_at(r, i) >> plan->width;
-        if (h == 0) continue;
-        *out++ = (uint8_t)i;
-        high[n++] = h;
-    }
-    assert(n == plan->patch_count);
-    put_bits(high, n, plan->high_width, out);
-    return out + packed_bytes(plan->high_width, n);
+    return plan->patch_count == 0 ? out : put_patches(out, r, plan);
 }
 
 static size_t varint_bytes(uint64_t v)
@@ -219,33 +270,34 @@ struct choices {
     int64_t step;
 };
 
-static uint8_t *put_smaller(uint8_t *out, const struct choices *c, bool is_narrow)
+static uint8_t *put_smaller(uint8_t *out, const struct choices *c)
 {
     const struct plan direct = plan_block(&c->direct), delta = plan_block(&c->delta);
-    const size_t direct_bytes = direct.size_bytes + varint_bytes(c->base);
+    const uint64_t base = c->base + direct.base;
+    const int64_t step = (int64_t)((uint64_t)c->step + delta.base);
+    const size_t direct_bytes = direct.size_bytes + varint_bytes(base);
     const size_t delta_bytes =
-        delta.size_bytes + varint_bytes(c->first) + varint_bytes(zigzag(c->step));
-    /* Deltas of 32-bit values may need 33 bits. */
-    const bool use_delta = delta_bytes < direct_bytes && !(is_narrow && delta.widest > 32);
+        delta.size_bytes + varint_bytes(c->first) + varint_bytes(zigzag(step));
+    const bool use_delta = delta_bytes < direct_bytes;
     const struct plan *plan = use_delta ? &delta : &direct;
     const unsigned mode = (plan->width == 64 ? 63 : plan->width) |
                           (plan->patch_count > 0 ? MODE_PATCHED : 0u) |
                           (use_delta ? MODE_DELTA : 0u);
     *out++ = (uint8_t)mode;
-    out = put_varint(out, use_delta ? c->first : c->base);
-    if (use_delta) out = put_varint(out, zigzag(c->step));
+    out = put_varint(out, use_delta ? c->first : base);
+    if (use_delta) out = put_varint(out, zigzag(step));
     return put_residuals(out, use_delta ? &c->delta : &c->direct, plan);
 }
 
-/* r: distances from the reference, in multipliers. is_narrow: all below 2^32. */
-static uint8_t *put_block(uint8_t *out, const uint64_t *r, uint32_t count, bool is_narrow)
+/* r: distances from the reference, in multipliers. */
+static uint8_t *put_block_wide(uint8_t *out, const uint64_t *r, uint32_t count)
 {
     uint64_t least = r[0], residuals[BLOCK_COUNT], deltas[BLOCK_COUNT];
     for (uint32_t i = 1; i < count; i++)
         least = r[i] < least ? r[i] : least;
     for (uint32_t i = 0; i < count; i++)
         residuals[i] = r[i] - least;
-    /* Differences modulo 2^64 are right for any range. The first has no use: zero. */
+    /* Differences modulo 2^64 are right for any range. */
     int64_t step = count > 1 ? INT64_MAX : 0;
     for (uint32_t i = 1; i < count; i++) {
         const int64_t d = (int64_t)(r[i] - r[i - 1]);
@@ -255,29 +307,22 @@ static uint8_t *put_block(uint8_t *out, const uint64_t *r, uint32_t count, bool 
     for (uint32_t i = 1; i < count; i++)
         deltas[i] = r[i] - r[i - 1] - (uint64_t)step;
     const struct choices choices = {
-        {NULL, residuals, count}, {NULL, deltas, count}, least, r[0], step};
-    return put_smaller(out, &choices, is_narrow);
+        {NULL, residuals, count, false}, {NULL, deltas, count, true}, least, r[0], step};
+    return put_smaller(out, &choices);
 }
 
-/* The same for distances below 2^31, whose differences fit 32 bits: the same bytes, sooner. */
-static uint8_t *put_block_31(uint8_t *out, const int32_t *r, uint32_t count)
+/* The same for distances below 2^31, whose differences fit 32 bits. */
+static uint8_t *put_block_narrow(uint8_t *out, const int32_t *r, uint32_t count)
 {
-    int32_t least = r[0], step = count > 1 ? INT32_MAX : 0;
+    int32_t least, step;
     uint32_t residuals[BLOCK_COUNT], deltas[BLOCK_COUNT];
-    for (uint32_t i = 1; i < count; i++)
-        least = r[i] < least ? r[i] : least;
-    for (uint32_t i = 1; i < count; i++) {
-        const int32_t d = r[i] - r[i - 1];
-        step = d < step ? d : step;
-    }
-    for (uint32_t i = 0; i < count; i++)
-        residuals[i] = (uint32_t)(r[i] - least);
-    deltas[0] = 0;
-    for (uint32_t i = 1; i < count; i++)
-        deltas[i] = (uint32_t)(r[i] - r[i - 1]) - (uint32_t)step;
-    const struct choices choices = {
-        {residuals, NULL, count}, {deltas, NULL, count}, (uint64_t)least, (uint64_t)r[0], step};
-    return put_smaller(out, &choices, true);
+    lanes_active()->split(r, count, residuals, deltas, &least, &step);
+    const struct choices choices = {{residuals, NULL, count, false},
+                                    {deltas, NULL, count, true},
+                                    (uint64_t)least,
+                                    (uint64_t)r[0],
+                                    step};
+    return put_smaller(out, &choices);
 }
 
 /* ---- encoding a vector ---- */
@@ -319,12 +364,8 @@ size_t codec_encode_integers(const int64_t *values, uint32_t count, bool is_unsi
 
     /* Flipping the top bit makes the order of uint64 that of int64. */
     const uint64_t flip = is_unsigned ? UINT64_C(1) << 63 : 0;
-    int64_t low = (int64_t)((uint64_t)values[0] ^ flip), high = low;
-    for (uint32_t i = 1; i < count; i++) {
-        const int64_t v = (int64_t)((uint64_t)values[i] ^ flip);
-        low = v < low ? v : low;
-        high = v > high ? v : high;
-    }
+    int64_t low, high;
+    lanes_active()->extent(values, count, flip, &low, &high);
     const uint64_t range = (uint64_t)high - (uint64_t)low;
     const uint64_t reference = (uint64_t)low ^ flip;
     uint64_t step;
@@ -345,19 +386,19 @@ size_t codec_encode_integers(const int64_t *values, uint32_t count, bool is_unsi
     if (multiplier > 1)
         for (uint32_t i = 0; i < count; i++)
             r[i] /= multiplier;
-    const unsigned form = range / multiplier <= UINT32_MAX ? FORM_NARROW : FORM_WIDE;
+    const unsigned form = range / multiplier <= INT32_MAX ? FORM_NARROW : FORM_WIDE;
     *out++ = (uint8_t)(form | (multiplier > 1 ? MULTIPLIER : 0u));
     out = put_varint(out, zigzag((int64_t)reference));
     if (multiplier > 1) out = put_varint(out, multiplier);
-    if (range / multiplier <= INT32_MAX) {
+    if (form == FORM_NARROW) {
         int32_t narrow[CODEC_COUNT_MAX];
         for (uint32_t i = 0; i < count; i++)
             narrow[i] = (int32_t)r[i];
         for (uint32_t i = 0; i < count; i += BLOCK_COUNT)
-            out = put_block_31(out, narrow + i, block_count(count, i));
+            out = put_block_narrow(out, narrow + i, block_count(count, i));
     } else {
         for (uint32_t i = 0; i < count; i += BLOCK_COUNT)
-            out = put_block(out, r + i, block_count(count, i), form == FORM_NARROW);
+            out = put_block_wide(out, r + i, block_count(count, i));
     }
     return (size_t)(out - start);
 }
@@ -384,8 +425,7 @@ static bool read_block(struct reader *in, uint32_t count, bool is_narrow, struct
     if ((mode & MODE_PATCHED) != 0) {
         b->patch_count = read_u8(in);
         b->high_width = read_u8(in);
-        if (b->patch_count > PATCH_COUNT_MAX || b->high_width + b->width > (is_narrow ? 32u : 64u))
-            return false;
+        if (b->patch_count > PATCH_COUNT_MAX || b->high_width + b->width > 64) return false;
         b->positions = read_bytes(in, b->patch_count);
         b->high = read_bytes(in, packed_bytes(b->high_width, b->patch_count));
     }
@@ -406,12 +446,16 @@ static const uint8_t *readable(const uint8_t *p, size_t size_bytes, const uint8_
 }
 #define SPARE_BYTES (BLOCK_COUNT * 8 + 8)
 
-static uint32_t get_patches(const struct block *b, const uint8_t *end, uint64_t *high)
+/* What to add at the patches' positions: signed numbers, shifted. Returns how many there are. */
+static uint32_t get_patches(const struct block *b, const uint8_t *end, uint64_t *added)
 {
-    if (b->patch_count == 0) return 0;
+    if (b->patch_count == 0 || b->high_width == 0) return 0;
     uint8_t spare[PATCH_COUNT_MAX * 8 + 8];
     const size_t size = packed_bytes(b->high_width, b->patch_count);
-    get_bits(readable(b->high, size, end, spare), b->patch_count, b->high_width, high);
+    get_bits(readable(b->high, size, end, spare), b->patch_count, b->high_width, added);
+    const unsigned unused = 64 - b->high_width;
+    for (uint32_t i = 0; i < b->patch_count; i++)
+        added[i] = (uint64_t)((int64_t)(added[i] << unused) >> unused) << b->width;
     return b->patch_count;
 }
 
@@ -426,9 +470,9 @@ static void decode_narrow(const struct block *b, uint32_t count, const uint8_t *
         const size_t size = packed_bytes(b->width, count);
         get_bits_narrow(readable(b->packed, size, end, spare), count, b->width, base, out);
     }
-    uint64_t high[PATCH_COUNT_MAX];
-    for (uint32_t i = 0, n = get_patches(b, end, high); i < n; i++)
-        out[b->positions[i]] += (uint32_t)(high[i] << b->width);
+    uint64_t added[PATCH_COUNT_MAX];
+    for (uint32_t i = 0, n = get_patches(b, end, added); i < n; i++)
+        out[b->positions[i]] += (uint32_t)added[i];
     if (b->is_delta) lanes->prefix(out, count, (uint32_t)b->base, (uint32_t)b->step);
 }
 
@@ -444,9 +488,9 @@ static void decode_wide(const struct block *b, uint32_t count, const uint8_t *en
         const size_t size = packed_bytes(b->width, count);
         get_bits(readable(b->packed, size, end, spare), count, b->width, out);
     }
-    uint64_t high[PATCH_COUNT_MAX];
-    for (uint32_t i = 0, n = get_patches(b, end, high); i < n; i++)
-        out[b->positions[i]] += b->width == 64 ? 0 : high[i] << b->width;
+    uint64_t added[PATCH_COUNT_MAX];
+    for (uint32_t i = 0, n = get_patches(b, end, added); i < n; i++)
+        out[b->positions[i]] += added[i];
     if (b->is_delta) {
         uint64_t total = b->base - b->step;
         for (uint32_t i = 0; i < count; i++)

@@ -28,6 +28,70 @@ static void unpack(const uint8_t *packed, unsigned width, uint32_t base, uint32_
     }
 }
 
+static void pack(const uint32_t *v, uint32_t base, unsigned width, uint8_t *packed)
+{
+    assert(width <= 32);
+    uint32_t words[8 * 33] = {0};
+    const uint32_t mask = width == 0 ? 0 : UINT32_MAX >> (32 - width);
+    for (unsigned step = 0; step < 32 && width > 0; step++) {
+        const unsigned shift = step * width % 32;
+        const uint32_t *from = v + 8 * step;
+        uint32_t *to = words + 8 * (step * width / 32);
+        for (unsigned lane = 0; lane < 8; lane++)
+            to[lane] |= ((from[lane] - base) & mask) << shift;
+        if (shift + width > 32)
+            for (unsigned lane = 0; lane < 8; lane++)
+                to[lane + 8] |= ((from[lane] - base) & mask) >> (32 - shift);
+    }
+    memcpy(packed, words, 32 * (size_t)width);
+}
+
+static void split(const int32_t *r, uint32_t count, uint32_t *residuals, uint32_t *deltas,
+                  int32_t *least, int32_t *step)
+{
+    int32_t low = r[0], least_step = count > 1 ? INT32_MAX : 0;
+    for (uint32_t i = 1; i < count; i++)
+        low = r[i] < low ? r[i] : low;
+    for (uint32_t i = 1; i < count; i++)
+        least_step = r[i] - r[i - 1] < least_step ? r[i] - r[i - 1] : least_step;
+    for (uint32_t i = 0; i < count; i++)
+        residuals[i] = (uint32_t)(r[i] - low);
+    deltas[0] = 0;
+    for (uint32_t i = 1; i < count; i++)
+        deltas[i] = (uint32_t)(r[i] - r[i - 1]) - (uint32_t)least_step;
+    *least = low;
+    *step = least_step;
+}
+
+static uint32_t outside(const uint32_t *v, uint32_t count, uint32_t base, unsigned width)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < count; i++)
+        n += (v[i] - base) >> width != 0;
+    return n;
+}
+
+static uint32_t locate(const uint32_t *v, uint32_t count, uint32_t base, unsigned width,
+                       uint8_t *positions)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if ((v[i] - base) >> width != 0) positions[n++] = (uint8_t)i;
+    return n;
+}
+
+static void extent(const int64_t *v, uint32_t count, uint64_t flip, int64_t *low, int64_t *high)
+{
+    int64_t least = (int64_t)((uint64_t)v[0] ^ flip), greatest = least;
+    for (uint32_t i = 1; i < count; i++) {
+        const int64_t x = (int64_t)((uint64_t)v[i] ^ flip);
+        least = x < least ? x : least;
+        greatest = x > greatest ? x : greatest;
+    }
+    *low = least;
+    *high = greatest;
+}
+
 static void prefix(uint32_t *v, uint32_t count, uint32_t first, uint32_t step)
 {
     uint32_t total = first - step;
@@ -95,8 +159,8 @@ static void to_integers(const uint32_t *v, uint32_t count, uint64_t reference, u
     }
 }
 
-const struct lanes lanes_scalar = {unpack, prefix, sum,       squares,    min,
-                                   max,    find,   to_floats, to_integers};
+const struct lanes lanes_scalar = {pack, split,   outside, locate, extent, unpack,    prefix,
+                                   sum,  squares, min,     max,    find,   to_floats, to_integers};
 
 static const struct lanes *_Atomic active;
 

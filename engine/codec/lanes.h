@@ -15,6 +15,19 @@
 #define BLOCK_COUNT 256u /* values of a full block */
 
 struct lanes {
+    /* The low `width` bits of v[i] - base, for one full block: unpack()'s other side. */
+    void (*pack)(const uint32_t *v, uint32_t base, unsigned width, uint8_t *packed);
+    /* residuals[i] = r[i] - least, deltas[i] = r[i] - r[i-1] - step (deltas[0] = 0), with the least
+     * value and the least difference. 1 <= count <= BLOCK_COUNT, 0 <= r[i]. */
+    void (*split)(const int32_t *r, uint32_t count, uint32_t *residuals, uint32_t *deltas,
+                  int32_t *least, int32_t *step);
+    /* How many of v lie outside [base, base + 2^width), modulo 2^32; width below 32. */
+    uint32_t (*outside)(const uint32_t *v, uint32_t count, uint32_t base, unsigned width);
+    /* And where; returns how many. count at most BLOCK_COUNT. */
+    uint32_t (*locate)(const uint32_t *v, uint32_t count, uint32_t base, unsigned width,
+                       uint8_t *positions);
+    /* Least and greatest of v[i] ^ flip. count >= 1. */
+    void (*extent)(const int64_t *v, uint32_t count, uint64_t flip, int64_t *low, int64_t *high);
     /* out[i] = base + value i, for one full block; width 0..32. Reads 32 * width bytes. */
     void (*unpack)(const uint8_t *packed, unsigned width, uint32_t base, uint32_t *out);
     /* v[i] = first + i*step + (v[0] + ... + v[i]), modulo 2^32. */

@@ -86,6 +86,140 @@ AVX2 static void unpack(const uint8_t *packed, unsigned width, uint32_t base, ui
     }
 }
 
+/* ---- encoding ---- */
+
+AVX2 static void pack(const uint32_t *v, uint32_t base, unsigned width, uint8_t *packed)
+{
+    assert(width <= 32);
+    if (width == 0) return;
+    const __m256i start = _mm256_set1_epi32((int)base);
+    const __m256i mask = _mm256_set1_epi32((int)(UINT32_MAX >> (32 - width)));
+    __m256i pending = _mm256_setzero_si256();
+    unsigned filled = 0;
+    for (unsigned step = 0; step < 32; step++) {
+        const __m256i x = _mm256_and_si256(_mm256_sub_epi32(load(v + 8 * step), start), mask);
+        pending = _mm256_or_si256(pending, _mm256_sll_epi32(x, _mm_cvtsi32_si128((int)filled)));
+        filled += width;
+        if (filled < 32) continue;
+        store(packed, pending);
+        packed += 32;
+        filled -= 32;
+        /* The bits of x that did not fit; shifting by its whole width leaves none. */
+        pending = _mm256_srl_epi32(x, _mm_cvtsi32_si128((int)(width - filled)));
+    }
+}
+
+AVX2_INLINE int32_t least_of_8(__m256i v)
+{
+    int32_t part[8];
+    store(part, v);
+    int32_t least = part[0];
+    for (unsigned k = 1; k < 8; k++)
+        least = part[k] < least ? part[k] : least;
+    return least;
+}
+
+AVX2 static void split(const int32_t *r, uint32_t count, uint32_t *residuals, uint32_t *deltas,
+                       int32_t *least, int32_t *step)
+{
+    __m256i low = _mm256_set1_epi32(r[0]), low_step = _mm256_set1_epi32(INT32_MAX);
+    uint32_t i = 1;
+    for (; i + 8 <= count; i += 8) {
+        const __m256i x = load(r + i);
+        low = _mm256_min_epi32(low, x);
+        low_step = _mm256_min_epi32(low_step, _mm256_sub_epi32(x, load(r + i - 1)));
+    }
+    int32_t a = least_of_8(low), b = least_of_8(low_step);
+    for (; i < count; i++) {
+        a = r[i] < a ? r[i] : a;
+        b = r[i] - r[i - 1] < b ? r[i] - r[i - 1] : b;
+    }
+    if (count == 1) b = 0;
+    low = _mm256_set1_epi32(a);
+    low_step = _mm256_set1_epi32(b);
+    residuals[0] = (uint32_t)(r[0] - a);
+    deltas[0] = 0;
+    for (i = 1; i + 8 <= count; i += 8) {
+        const __m256i x = load(r + i);
+        const __m256i d = _mm256_sub_epi32(x, load(r + i - 1));
+        store(residuals + i, _mm256_sub_epi32(x, low));
+        store(deltas + i, _mm256_sub_epi32(d, low_step));
+    }
+    for (; i < count; i++) {
+        residuals[i] = (uint32_t)(r[i] - a);
+        deltas[i] = (uint32_t)(r[i] - r[i - 1]) - (uint32_t)b;
+    }
+    *least = a;
+    *step = b;
+}
+
+AVX2 static uint32_t outside(const uint32_t *v, uint32_t count, uint32_t base, unsigned width)
+{
+    const __m256i start = _mm256_set1_epi32((int)base);
+    const __m128i shift = _mm_cvtsi32_si128((int)width);
+    const __m256i zero = _mm256_setzero_si256();
+    __m256i inside = zero;
+    uint32_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        const __m256i high = _mm256_srl_epi32(_mm256_sub_epi32(load(v + i), start), shift);
+        inside = _mm256_sub_epi32(inside, _mm256_cmpeq_epi32(high, zero));
+    }
+    uint32_t part[8], n = i;
+    store(part, inside);
+    for (unsigned k = 0; k < 8; k++)
+        n -= part[k];
+    for (; i < count; i++)
+        n += (v[i] - base) >> width != 0;
+    return n;
+}
+
+AVX2 static uint32_t locate(const uint32_t *v, uint32_t count, uint32_t base, unsigned width,
+                            uint8_t *positions)
+{
+    const __m256i start = _mm256_set1_epi32((int)base);
+    const __m128i shift = _mm_cvtsi32_si128((int)width);
+    const __m256i zero = _mm256_setzero_si256();
+    uint32_t i = 0, n = 0;
+    for (; i + 8 <= count; i += 8) {
+        const __m256i high = _mm256_srl_epi32(_mm256_sub_epi32(load(v + i), start), shift);
+        const __m256i inside = _mm256_cmpeq_epi32(high, zero);
+        unsigned mask = ~(unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(inside)) & 0xff;
+        for (; mask != 0; mask &= mask - 1)
+            positions[n++] = (uint8_t)(i + (unsigned)__builtin_ctz(mask));
+    }
+    for (; i < count; i++)
+        if ((v[i] - base) >> width != 0) positions[n++] = (uint8_t)i;
+    return n;
+}
+
+AVX2 static void extent(const int64_t *v, uint32_t count, uint64_t flip, int64_t *low,
+                        int64_t *high)
+{
+    const __m256i turn = _mm256_set1_epi64x((long long)flip);
+    const int64_t first = (int64_t)((uint64_t)v[0] ^ flip);
+    __m256i least = _mm256_set1_epi64x(first), greatest = least;
+    uint32_t i = 0;
+    for (; i + 4 <= count; i += 4) {
+        const __m256i x = _mm256_xor_si256(load(v + i), turn);
+        least = _mm256_blendv_epi8(least, x, _mm256_cmpgt_epi64(least, x));
+        greatest = _mm256_blendv_epi8(greatest, x, _mm256_cmpgt_epi64(x, greatest));
+    }
+    int64_t a[4], b[4];
+    store(a, least);
+    store(b, greatest);
+    for (unsigned k = 1; k < 4; k++) {
+        a[0] = a[k] < a[0] ? a[k] : a[0];
+        b[0] = b[k] > b[0] ? b[k] : b[0];
+    }
+    for (; i < count; i++) {
+        const int64_t x = (int64_t)((uint64_t)v[i] ^ flip);
+        a[0] = x < a[0] ? x : a[0];
+        b[0] = x > b[0] ? x : b[0];
+    }
+    *low = a[0];
+    *high = b[0];
+}
+
 /* ---- prefix sums ---- */
 
 /* Within a register by two shifts and adds in each half, the lower half's total carried to the
@@ -266,6 +400,6 @@ AVX2 static void to_integers(const uint32_t *v, uint32_t count, uint64_t referen
         out[i] = (int64_t)(reference + multiplier * v[i]);
 }
 
-const struct lanes lanes_avx2 = {unpack, prefix, sum,       squares,    min,
-                                 max,    find,   to_floats, to_integers};
+const struct lanes lanes_avx2 = {pack, split,   outside, locate, extent, unpack,    prefix,
+                                 sum,  squares, min,     max,    find,   to_floats, to_integers};
 #endif
