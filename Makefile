@@ -238,6 +238,14 @@ run-fuzz: $(FUZZ_BINS)
 	        -artifact_prefix=$(B)/found/$$t- $(B)/found/$$t tests/fuzz/corpus/$$t 2>&1 | \
 	        grep -E '^(stat::number|==|SUMMARY|Test unit)' ; done
 
+# ---- demo: the two programs, and a generator of simulated data ----
+$(B)/demo/simulate: $(B)/obj/client/demo/simulate.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) $^ -lm -o $@
+.PHONY: demo
+demo: $(B)/phusad $(B)/phusa $(B)/demo/simulate
+	@B=$(B) sh client/demo/run.sh
+
 # ---- bench/micro/*.c, a program each, which may open one module ----
 MICRO_BINS := $(patsubst bench/micro/%.c,$(B)/bench/micro/%,$(sort $(wildcard bench/micro/*.c)))
 $(B)/obj/bench/micro/%.o: INC_bench += -Iengine
