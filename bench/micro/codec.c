@@ -2,22 +2,45 @@
  * codec.c - what a core does with columns: bytes per value, and values per second to encode, to
  * decode and to aggregate.
  *
- *   build: see the Makefile's line in docs/BENCHMARKS.md; fixed seeds; not run by the tests.
+ *   make micro && build/release/bench/micro/codec
  *
- * Every line is the best of several rounds over chunks that stay in the second-level cache: on a
- * shared machine the best is the least disturbed.
+ * Fixed seeds. Every figure is the best of several rounds over chunks that stay in the cache: on
+ * a shared machine the best is the least disturbed.
  */
 #include "chunk/chunk.h"
 #include "codec/codec.h"
 
-#include "random.h"
-
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #define ROWS    CHUNK_ROWS_MAX
 #define COLUMNS 10u
 #define ROUNDS  15
+
+/* splitmix64 */
+struct random {
+    uint64_t state;
+};
+
+static struct random random_from(uint64_t seed)
+{
+    return (struct random){seed};
+}
+
+static uint64_t random_u64(struct random *r)
+{
+    uint64_t z = r->state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+static uint64_t random_below(struct random *r, uint64_t bound)
+{
+    return random_u64(r) % bound;
+}
 
 static double now_s(void)
 {
