@@ -30,8 +30,7 @@ struct builder {
     uint32_t column_count;
     /* one vector without its gaps */
     union {
-        int64_t i[VECTOR_ROWS_MAX];
-        double f[VECTOR_ROWS_MAX];
+        int64_t i[VECTOR_ROWS_MAX]; /* doubles by their bits */
         uint8_t b[VECTOR_ROWS_MAX];
         struct phusa_text s[VECTOR_ROWS_MAX];
     } packed;

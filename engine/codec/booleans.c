@@ -58,7 +58,7 @@ size_t codec_encode_bits(const uint64_t *words, uint32_t count, uint8_t *out)
     const size_t map_bytes = 1 + (count + 7) / 8;
     const size_t runs_bytes = encode_runs(words, count, map_bytes - 1, out);
     if (runs_bytes != 0) return runs_bytes;
-    uint64_t map[WORD_COUNT_MAX];
+    uint64_t map[WORD_COUNT_MAX] = {0};
     for (uint32_t w = 0; w < (count + 63) / 64; w++)
         map[w] = words[w] & word_mask(count, w);
     out[0] = BITS_MAP;

@@ -112,7 +112,8 @@ static size_t put_decimals(const double *values, uint32_t count, unsigned decima
                            uint32_t exception_count, uint8_t *out)
 {
     uint8_t *p = out;
-    *p++ = (uint8_t)(FORM_DECIMAL | decimals | (exception_count > 0 ? EXCEPTIONS : 0u));
+    *p++ = (uint8_t)(decimals | /* FORM_DECIMAL is 0 */
+                     (exception_count > 0 ? EXCEPTIONS : 0u));
     if (exception_count > 0) {
         p = put_varint(p, exception_count);
         for (uint32_t k = 0; k < exception_count; k++, p += 2)

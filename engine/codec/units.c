@@ -11,18 +11,22 @@ static __int128 extend(const struct codec_units *u, uint64_t bits)
     return u->is_unsigned ? (__int128)bits : (__int128)(int64_t)bits;
 }
 
+static unsigned __int128 sum_wide(const uint64_t *v, uint32_t count)
+{
+    unsigned __int128 sum = 0;
+    for (uint32_t i = 0; i < count; i++)
+        sum += v[i];
+    return sum;
+}
+
 __int128 codec_units_sum(const struct codec_units *units, uint32_t from, uint32_t to)
 {
     assert(from < to && to <= units->count);
-    if (units->is_narrow) {
-        const uint64_t sum = lanes_active()->sum(units->narrow + from, to - from);
-        return extend(units, units->reference) * (to - from) +
-               (__int128)((unsigned __int128)units->multiplier * sum);
-    }
-    __int128 sum = 0;
-    for (uint32_t i = from; i < to; i++)
-        sum += extend(units, codec_unit(units, i));
-    return sum;
+    const unsigned __int128 sum = units->is_narrow
+                                      ? lanes_active()->sum(units->narrow + from, to - from)
+                                      : sum_wide(units->wide + from, to - from);
+    return (__int128)((unsigned __int128)extend(units, units->reference) * (to - from) +
+                      units->multiplier * sum);
 }
 
 static bool squares_narrow(const struct codec_units *u, uint32_t from, uint32_t to, __int128 *out)
@@ -65,6 +69,8 @@ bool codec_units_squares(const struct codec_units *units, uint32_t from, uint32_
     return true;
 }
 
+/* The multiplier is not negative and nothing wraps, so the order is that of the parts. */
+
 uint32_t codec_units_min(const struct codec_units *units, uint32_t from, uint32_t to)
 {
     assert(from < to && to <= units->count);
@@ -73,10 +79,9 @@ uint32_t codec_units_min(const struct codec_units *units, uint32_t from, uint32_
         const uint32_t *v = units->narrow + from;
         return from + lanes->find(v, to - from, lanes->min(v, to - from));
     }
-    const uint64_t flip = units->is_unsigned ? 0 : UINT64_C(1) << 63;
     uint32_t best = from;
     for (uint32_t i = from + 1; i < to; i++)
-        if ((codec_unit(units, i) ^ flip) < (codec_unit(units, best) ^ flip)) best = i;
+        if (units->wide[i] < units->wide[best]) best = i;
     return best;
 }
 
@@ -88,10 +93,9 @@ uint32_t codec_units_max(const struct codec_units *units, uint32_t from, uint32_
         const uint32_t *v = units->narrow + from;
         return from + lanes->find(v, to - from, lanes->max(v, to - from));
     }
-    const uint64_t flip = units->is_unsigned ? 0 : UINT64_C(1) << 63;
     uint32_t best = from;
     for (uint32_t i = from + 1; i < to; i++)
-        if ((codec_unit(units, i) ^ flip) > (codec_unit(units, best) ^ flip)) best = i;
+        if (units->wide[i] > units->wide[best]) best = i;
     return best;
 }
 
