@@ -291,6 +291,29 @@ phusa_status column_vector(const struct chunk_view *chunk, const struct column_l
 
 /* ---- statistics ---- */
 
+/* Without statistics there is one vector of a few rows. */
+static phusa_status count_values(const struct chunk_view *chunk, const struct column_layout *column,
+                                 uint64_t *count)
+{
+    *count = chunk->row_count;
+    if ((column->flags & COLUMN_GAPS) == 0) return PHUSA_OK;
+    if (chunk->vector_count > 1) return PHUSA_ECORRUPT;
+    if ((chunk->flags & CHUNK_WHOLE_CRC) == 0 &&
+        load_u32(column->section) != crc32c(0, column->body, column->body_bytes))
+        return PHUSA_ECORRUPT;
+    struct reader in = reader_of(column->body, column->body_bytes);
+    const struct phusa_text bits = read_text(&in);
+    uint64_t present[VECTOR_ROWS_MAX / 64];
+    if (in.bad) return PHUSA_ECORRUPT;
+    const phusa_status status =
+        codec_decode_bits((const uint8_t *)bits.bytes, bits.size_bytes, chunk->row_count, present);
+    if (status != PHUSA_OK) return status;
+    *count = 0;
+    for (size_t word = 0; word < bitmap_words(chunk->row_count); word++)
+        *count += (uint32_t)__builtin_popcountll(present[word]);
+    return PHUSA_OK;
+}
+
 phusa_status chunk_statistics(const struct chunk_view *chunk, uint32_t column, uint32_t vector,
                               uint8_t want, struct aggregate *out)
 {
@@ -309,8 +332,11 @@ phusa_status chunk_statistics(const struct chunk_view *chunk, uint32_t column, u
         base.row_count = chunk_vector_rows(chunk, vector);
     }
     if ((layout.flags & COLUMN_STATISTICS) == 0) {
-        aggregate_init(out, type, base.has_gaps ? 0 : want & AGGREGATE_COUNT);
-        if (!base.has_gaps) out->count = base.row_count;
+        uint64_t count;
+        const phusa_status status = count_values(chunk, &layout, &count);
+        if (status != PHUSA_OK) return status;
+        aggregate_init(out, type, want & AGGREGATE_COUNT);
+        out->count = count;
         return PHUSA_OK;
     }
     struct section section;

@@ -64,7 +64,8 @@ enum phusa_type chunk_type(const struct chunk_view *chunk, uint32_t column);
 /* The statistics of one column, of vector v or of the whole chunk (CHUNK_WHOLE): those of
  * `want` into `out` (initialised by this call; deinit it). `out->have` may lack some of `want`,
  * where the format does not keep them (long strings, sums of very unlike doubles, chunks of up to
- * 16 rows): then decode. Strings of first and last point into the chunk. Decodes no vector. */
+ * 16 rows): then decode. out->count is always right. Strings of first and last point into the
+ * chunk. Decodes no values. */
 #define CHUNK_WHOLE UINT32_MAX
 PHUSA_MUST_USE phusa_status chunk_statistics(const struct chunk_view *chunk, uint32_t column,
                                              uint32_t vector, uint8_t want, struct aggregate *out);

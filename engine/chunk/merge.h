@@ -24,8 +24,8 @@ struct merge_source {
 struct merge;
 /* field_ids: ascending, the columns wanted (a field that no source has gives an all-null
  * column). types[i]: the type that field i is put out as; a source that holds integers where a
- * float is asked is widened; any other difference is PHUSA_ETYPE. Rows outside [start_ns, end_ns), and rows in which none of the
- * fields has a value, are left out. */
+ * float is asked is widened; any other difference is PHUSA_ETYPE. Rows outside [start_ns, end_ns),
+ * and rows in which none of the fields has a value, are left out. */
 PHUSA_MUST_USE phusa_status merge_create(struct merge **out, const struct merge_source *sources,
                                          uint32_t source_count, const uint16_t *field_ids,
                                          const enum phusa_type *types, uint32_t field_count,
