@@ -208,7 +208,9 @@ phusa_status column_decode(const struct chunk_view *chunk, uint32_t column, uint
     if (v.present != NULL)
         spread(type, v.present, chunk_vector_rows(chunk, vector), v.value_count, room);
     *out = (struct vector){.type = type,
-                           .decimals = PHUSA_DECIMALS_UNKNOWN,
+                           .decimals = type == PHUSA_FLOAT
+                                           ? codec_float_decimals(v.values, v.size_bytes)
+                                           : PHUSA_DECIMALS_UNKNOWN,
                            .present = v.present,
                            .values = room->values};
     return PHUSA_OK;

@@ -50,6 +50,7 @@ struct output {
     int64_t times_ns[VECTOR_ROWS_MAX];
     struct {
         void *values;
+        uint8_t decimals; /* the greatest scale of what was laid there */
         uint64_t present[VECTOR_ROWS_MAX / 64];
     } * fields;
 };
@@ -416,6 +417,10 @@ static void lay(struct output *out, uint32_t field, uint32_t to, const struct ve
                 memcpy(target + row * slot, source + row * slot, slot);
     }
     or_bits(out->fields[field].present, to, v->present, from, count);
+    uint8_t *decimals = &out->fields[field].decimals;
+    if (*decimals == PHUSA_DECIMALS_UNKNOWN ||
+        (v->decimals != PHUSA_DECIMALS_UNKNOWN && v->decimals > *decimals))
+        *decimals = v->decimals;
 }
 
 static void clear_values(const struct merge *m, uint32_t field, uint32_t to, uint32_t count)
@@ -567,7 +572,7 @@ static void hand_out_copies(struct merge *m, struct rows *rows)
             count += (uint32_t)__builtin_popcountll(bits_at(present, row, n));
         }
         m->columns[f] = (struct vector){.type = m->types[f],
-                                        .decimals = PHUSA_DECIMALS_UNKNOWN,
+                                        .decimals = out->fields[f].decimals,
                                         .present = count == out->row_count ? NULL : present,
                                         .values = out->fields[f].values};
     }
@@ -581,8 +586,10 @@ static phusa_status next_batch(struct merge *m, struct rows *rows, bool *done)
 {
     struct output *out = &m->output;
     out->row_count = 0;
-    for (uint32_t f = 0; f < m->field_count; f++)
+    for (uint32_t f = 0; f < m->field_count; f++) {
         memset(out->fields[f].present, 0, sizeof out->fields[f].present);
+        out->fields[f].decimals = PHUSA_DECIMALS_UNKNOWN;
+    }
     *done = false;
     for (;;) {
         bool stop;

@@ -35,6 +35,8 @@ PHUSA_MUST_USE phusa_status codec_decode_integers(const uint8_t *bytes, size_t s
 size_t codec_encode_floats(const double *values, uint32_t count, uint8_t decimals, uint8_t *out);
 PHUSA_MUST_USE phusa_status codec_decode_floats(const uint8_t *bytes, size_t size_bytes,
                                                 uint32_t count, double *values);
+/* The scale of an encoded vector, PHUSA_DECIMALS_UNKNOWN where it has none. */
+uint8_t codec_float_decimals(const uint8_t *bytes, size_t size_bytes);
 /* A scale that suits most of the values, so that the vectors of a column share one;
  * PHUSA_DECIMALS_UNKNOWN when few are decimal. */
 uint8_t codec_find_decimals(const double *values, size_t count);

@@ -325,6 +325,13 @@ phusa_status codec_decode_floats(const uint8_t *bytes, size_t size_bytes, uint32
     return check == 0 ? PHUSA_OK : PHUSA_ECORRUPT;
 }
 
+uint8_t codec_float_decimals(const uint8_t *bytes, size_t size_bytes)
+{
+    if (size_bytes == 0 || (bytes[0] & FORM_MASK) != FORM_DECIMAL) return PHUSA_DECIMALS_UNKNOWN;
+    const uint8_t decimals = bytes[0] & DECIMALS_MASK;
+    return decimals <= EXACT_DECIMALS_MAX ? decimals : PHUSA_DECIMALS_UNKNOWN;
+}
+
 phusa_status codec_float_units(const uint8_t *bytes, size_t size_bytes, uint32_t count,
                                uint32_t from, uint32_t to, struct codec_units *units,
                                bool *are_units)

@@ -281,6 +281,28 @@ Test(merge, hands_out_vectors_of_a_lone_chunk_whole)
     sample_free(&s);
 }
 
+Test(merge, keeps_the_scale_of_decimals)
+{
+    const int64_t times[2][3] = {{1, 3, 5}, {2, 3, 6}};
+    const double values[2][3] = {{1.5, 2.5, 3.5}, {1.25, 2.25, 3.25}};
+    const uint16_t id = 1;
+    const struct vector columns[2] = {{.type = PHUSA_FLOAT, .decimals = 1, .f = values[0]},
+                                      {.type = PHUSA_FLOAT, .decimals = 2, .f = values[1]}};
+    const struct rows parts[2] = {{3, 1, times[0], &id, &columns[0]},
+                                  {3, 1, times[1], &id, &columns[1]}};
+    const struct merge_source sources[2] = {{.rows = &parts[0], .precedence = 1},
+                                            {.rows = &parts[1], .precedence = 2}};
+    const enum phusa_type type = PHUSA_FLOAT;
+    struct merge *merge;
+    struct rows rows;
+    cr_assert_eq(merge_create(&merge, sources, 2, &id, &type, 1, 0, 10), PHUSA_OK);
+    cr_assert_eq(merge_next(merge, &rows), PHUSA_OK);
+    cr_assert_eq(rows.row_count, 5);
+    cr_assert_eq(rows.columns[0].decimals, 2);
+    cr_assert_eq(rows.columns[0].f[2], 2.25);
+    merge_free(merge);
+}
+
 Test(merge, refuses_types_that_do_not_widen)
 {
     const int64_t times[1] = {5};
