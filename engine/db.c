@@ -93,10 +93,26 @@ static phusa_status io_error(struct phusa_error *error, const char *what, const 
     return error_set(error, status, "cannot %s %s: %s", what, path, strerror(number));
 }
 
+/* DIR's own name must be on disk before anything in it counts, also where an earlier start made it
+ * and got no further. A parent that we may not read was made by somebody else, and DIR with it. */
+static phusa_status make_directory(struct phusa *db, struct phusa_error *error)
+{
+    if (mkdir(db->dir, 0700) != 0 && errno != EEXIST) return io_error(error, "create", db->dir);
+    char path[4096];
+    snprintf(path, sizeof path, "%s/..", db->dir);
+    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return errno == EACCES ? PHUSA_OK : io_error(error, "open", path);
+    const phusa_status status = fsync(fd) == 0 ? PHUSA_OK : io_error(error, "sync", path);
+    close(fd);
+    return status;
+}
+
 static phusa_status lock_directory(struct phusa *db, struct phusa_error *error)
 {
-    if (!db->options.read_only && mkdir(db->dir, 0700) != 0 && errno != EEXIST)
-        return io_error(error, "create", db->dir);
+    if (!db->options.read_only) {
+        const phusa_status status = make_directory(db, error);
+        if (status != PHUSA_OK) return status;
+    }
     char path[4096];
     snprintf(path, sizeof path, "%s/lock", db->dir);
     const int flags = db->options.read_only ? O_RDONLY : O_RDWR | O_CREAT;
