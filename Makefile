@@ -172,8 +172,6 @@ run-stress: $(STRESS_BINS)
 # ---- crash tests: kill -9 and power cuts (tests/crash), each with a build that must fail it ----
 # The recorder is preloaded into the workload. The controls are the same programs with the engine's
 # own sources compiled so that syncs do nothing, or that a write is acknowledged before it is made.
-CRASH_STATES ?= 2000
-CRASH_KILLS ?= 200
 CRASH_BINS := $(addprefix $(B)/crash/,powerloss powerloss-nosync kill kill-ackearly)
 CRASH_COMMON := $(call obj,$(filter-out tests/crash/powerloss.c tests/crash/kill.c,\
     $(sort $(wildcard tests/crash/*.c))))
@@ -202,18 +200,8 @@ $(CRASH_BINS): $(CRASH_COMMON) $(B)/libphusa.a | $(B)/crash/powerloss-record.so
 test-crash:
 	@$(MAKE) --no-print-directory VARIANT=$(if $(filter release,$(VARIANT)),debug,$(VARIANT)) run-crash
 run-crash: $(CRASH_BINS)
-	@status=0; : > $(B)/crash/log; \
-	for run in "powerloss --scenario wal --states $(CRASH_STATES)" \
-	    "powerloss --scenario db --states $(CRASH_STATES) --batches 150" \
-	    "powerloss-nosync --scenario wal --states 100 --expect-loss" \
-	    "powerloss-nosync --scenario db --states 100 --expect-loss" \
-	    "kill --scenario wal --kills 50" "kill --scenario db --kills $(CRASH_KILLS)" \
-	    "kill --scenario db --kills 100 --faults" \
-	    "kill-ackearly --scenario db --kills 500 --expect-loss"; do \
-	    $(B)/crash/$$run > $(B)/crash/out 2>&1 || status=1; \
-	    cat $(B)/crash/out; cat $(B)/crash/out >> $(B)/crash/log; done; \
-	awk '/^[0-9]+ passed, [0-9]+ failed$$/ { p += $$1; f += $$3 } \
-	    END { print "crash tests: " p " passed, " f + 0 " failed" }' $(B)/crash/log; exit $$status
+	@B=$(B) sh tests/crash/run.sh
+run-all: $(CRASH_BINS)
 
 # ---- fuzz targets: with libFuzzer (make fuzz), and with a driver that replays the corpora (make test) ----
 FUZZ_SECONDS ?= 60

@@ -172,11 +172,12 @@ static void choose_fate(struct campaign *c, struct fate *fate)
     if (c->faults) {
         choose_call(c, fate, errors[random_below(&c->random, 2)]);
         fate->environment[n++] = FAULTS_ENV "=1";
-    } else if (random_below(&c->random, 2) == 0) {
+    } else if (!c->expect_loss && random_below(&c->random, 2) == 0) {
         fate->kill_after_us = (int64_t)random_below(&c->random, c->took_us);
         snprintf(fate->words, sizeof fate->words, "after %" PRId64 " us", fate->kill_after_us);
     } else {
-        choose_call(c, fate, ways[random_below(&c->random, 3)]);
+        /* The control is about calls that come too late. */
+        choose_call(c, fate, ways[c->expect_loss ? 0 : random_below(&c->random, 3)]);
     }
     if (fate->at[0] != '\0') {
         fate->environment[n++] = fate->at;
