@@ -234,6 +234,14 @@ $(B)/demo/simulate: $(B)/obj/client/demo/simulate.o
 demo: $(B)/phusad $(B)/phusa $(B)/demo/simulate
 	@B=$(B) sh client/demo/run.sh
 
+# ---- bench: BENCH_HOURS BENCH_HOSTS BENCH_RUNS BENCH_PEER, see bench/main.c ----
+$(B)/bench/bench: $(call obj,$(BENCH_SRC))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) $^ -lm -o $@
+.PHONY: bench
+bench: $(B)/phusad $(B)/bench/bench
+	@$(B)/bench/bench $(B) $(GIT_COMMIT)
+
 # ---- bench/micro/*.c, a program each, which may open one module ----
 MICRO_BINS := $(patsubst bench/micro/%.c,$(B)/bench/micro/%,$(sort $(wildcard bench/micro/*.c)))
 $(B)/obj/bench/micro/%.o: INC_bench += -Iengine
