@@ -267,7 +267,7 @@ Test(compact, a_cancelled_job_leaves_everything_as_it_was)
     world_make(&w, 1, WIDTH);
     three_runs(&w);
     const unsigned files = count_dir(&w);
-    for (int patience = 0; patience < 14; patience++) {
+    for (int patience = 0; patience < 7; patience++) {
         int left = patience;
         struct compact_options options = options_of(&w, true);
         options.cancel = after_a_while;

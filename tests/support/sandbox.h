@@ -25,4 +25,7 @@ bool sandbox_exists(const char *path);
 /* Run in a child: its exit code, or -signal when it died of one. */
 int sandbox_child(int (*run)(void *context), void *context);
 
+/* Zeroed memory that children share with their parent; never freed. */
+void *sandbox_shared(size_t size_bytes);
+
 #endif
