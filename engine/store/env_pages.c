@@ -431,7 +431,8 @@ phusa_status env_check(const char *path, uint64_t *txn_id, struct phusa_error *e
         goto out;
     }
     w.used = mem_zalloc((p.last_page / 64 + 1) * sizeof *w.used);
-    w.stack = mem_alloc((size_t)(DEPTH_MAX + 1) * p.page_bytes);
+    const size_t depth = p.main.depth > p.free_list.depth ? p.main.depth : p.free_list.depth;
+    w.stack = mem_alloc((depth + 1) * p.page_bytes);
     if (w.used == NULL || w.stack == NULL) {
         status = error_set(error, PHUSA_ENOMEM, "no memory to check %s", path);
         goto out;

@@ -36,7 +36,7 @@ static void random_rows(struct world *w, struct head *head, unsigned *front)
     if (style <= 1) *front = (*front + count) % SLOTS;
 }
 
-Test(compact, jobs_in_any_order_change_no_answer, .timeout = 120)
+Test(compact, jobs_in_any_order_change_no_answer)
 {
     struct world w;
     world_make(&w, 0, WIDTH);
@@ -291,7 +291,7 @@ Test(compact, a_cancelled_job_leaves_everything_as_it_was)
     world_end(&w);
 }
 
-Test(compact, survives_a_lack_of_memory_at_every_allocation, .timeout = 60)
+Test(compact, survives_a_lack_of_memory_at_every_allocation)
 {
     struct world w;
     world_make(&w, 1, WIDTH);

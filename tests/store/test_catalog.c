@@ -365,7 +365,7 @@ static void model_drop(struct catalog *c, struct model *m, struct random *r)
     }
 }
 
-Test(catalog, equals_a_plain_list_over_random_changes_and_restarts, .timeout = 60)
+Test(catalog, equals_a_plain_list_over_random_changes_and_restarts)
 {
     struct sandbox s;
     sandbox_make(&s);
@@ -468,7 +468,7 @@ static int try_batch(void *context)
     return 0;
 }
 
-Test(catalog, damage_is_refused_or_harmless_and_never_another_catalogue, .timeout = 120)
+Test(catalog, damage_is_refused_or_harmless_and_never_another_catalogue)
 {
     struct sandbox s;
     sandbox_make(&s);
@@ -489,14 +489,15 @@ Test(catalog, damage_is_refused_or_harmless_and_never_another_catalogue, .timeou
                               .tally = sandbox_shared(sizeof(struct tally))};
     attempt.bytes = sandbox_read(attempt.path, &attempt.size_bytes);
     cr_assert_eq(sandbox_child(try_open, &attempt), 1);
-    for (; attempt.batch < 40; attempt.batch++) {
+    for (; attempt.batch < 24; attempt.batch++) {
         const int outcome = sandbox_child(try_batch, &attempt);
         cr_assert_eq(outcome, 0, "batch %u, attempt %u: %d", (unsigned)attempt.batch,
                      attempt.tally->tried, outcome);
     }
     fprintf(stderr, "refused %u, harmless %u\n", attempt.tally->refused, attempt.tally->harmless);
-    cr_assert_gt(attempt.tally->refused, 500);
+    cr_assert_gt(attempt.tally->refused, 300);
     cr_assert_gt(attempt.tally->harmless, 200);
+    free((void *)(uintptr_t)attempt.bytes);
     sandbox_remove(&s);
 }
 

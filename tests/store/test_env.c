@@ -189,7 +189,7 @@ Test(env, check_passes_what_lmdb_writes)
 /* Every bit of every page that is not the inside of a value. Either the check refuses, or LMDB can
  * live with it: read everything and write. Every 256th survivor is tried, in a
  * child. */
-Test(env, no_bit_flip_that_passes_the_check_kills_lmdb, .timeout = 120)
+Test(env, no_bit_flip_that_passes_the_check_kills_lmdb)
 {
     struct sandbox s;
     sandbox_make(&s);
