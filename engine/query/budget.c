@@ -26,7 +26,7 @@ void budget_deinit(struct budget *budget)
 
 phusa_status budget_read(struct budget *budget, uint64_t values)
 {
-    if (budget->cancel != NULL && *budget->cancel)
+    if (budget->cancel != NULL && __atomic_load_n(budget->cancel, __ATOMIC_RELAXED))
         return error_set(budget->error, PHUSA_ECANCELLED, "query interrupted");
     budget->values += values;
     if (budget->values > budget->values_max)
@@ -44,7 +44,7 @@ phusa_status budget_read(struct budget *budget, uint64_t values)
 
 phusa_status budget_answer(struct budget *budget, uint64_t rows)
 {
-    if (budget->cancel != NULL && *budget->cancel)
+    if (budget->cancel != NULL && __atomic_load_n(budget->cancel, __ATOMIC_RELAXED))
         return error_set(budget->error, PHUSA_ECANCELLED, "query interrupted");
     budget->rows += rows;
     if (budget->rows > budget->rows_max)
