@@ -65,8 +65,8 @@ static void print_machine(FILE *to)
     if (getloadavg(&load, 1) != 1) load = -1;
     const double memory_gib =
         (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) / (1024.0 * 1024 * 1024);
-    fprintf(to, "%ld x %s, %.0f GiB; load average at the end %.1f\n", sysconf(_SC_NPROCESSORS_ONLN),
-            model, memory_gib, load);
+    fprintf(to, "%ld cores of %s, %.0f GiB; load average at the end %.1f\n",
+            sysconf(_SC_NPROCESSORS_ONLN), model, memory_gib, load);
 }
 
 static void print_head(const struct table *table, const struct report_head *head,
