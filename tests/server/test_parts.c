@@ -413,6 +413,6 @@ Test(workers, run_all_that_was_taken_before_they_end)
             free(work);
     }
     workers_free(workers);
-    cr_assert_geq(taken, WORK_QUEUE_MAX);
+    cr_assert_geq(taken, (int)WORK_QUEUE_MAX);
     cr_assert_eq(atomic_load(&worked), taken);
 }
