@@ -141,10 +141,16 @@ static phusa_status open_pending(struct series_merger *m, struct rows_origin *or
     return PHUSA_OK;
 }
 
+/* How many chunks so many rows take at least. */
+static uint64_t chunks_of(uint64_t row_count)
+{
+    return (row_count + CHUNK_ROWS_MAX - 1) / CHUNK_ROWS_MAX;
+}
+
 /* Rows of each chunk, so that the last one is no remnant of a few. */
 static uint32_t even_rows(uint64_t row_count)
 {
-    const uint64_t chunks = (row_count + CHUNK_ROWS_MAX - 1) / CHUNK_ROWS_MAX;
+    const uint64_t chunks = chunks_of(row_count);
     const uint64_t rows = (row_count + chunks - 1) / chunks;
     return (uint32_t)rows;
 }
@@ -203,16 +209,26 @@ static phusa_status put_copy(const struct stored_chunk *chunk, const struct chun
     return status == PHUSA_OK ? sink->add(sink->context, chunk) : status;
 }
 
-static phusa_status put_pending(struct series_merger *m, const struct chunk_sink *sink)
+/* Chunks of 5,000 rows are not full, but no better for being built again. */
+static bool is_worth_building(const struct series_merger *m)
 {
     const size_t count = m->pending_to - m->pending_from;
+    return m->pending_overlap || chunks_of(m->pending_rows) * 4 <= count * 3;
+}
+
+static phusa_status put_pending(struct series_merger *m, const struct chunk_sink *sink)
+{
     phusa_status status = PHUSA_OK;
-    if (count == 1)
-        status = put_copy(&m->pieces[m->pending_from].chunk, sink);
-    else if (count > 1)
+    if (m->pending_from == m->pending_to) return status;
+    if (is_worth_building(m)) {
         status = put_rebuilt(m, sink);
+    } else {
+        for (size_t i = m->pending_from; i < m->pending_to && status == PHUSA_OK; i++)
+            status = put_copy(&m->pieces[i].chunk, sink);
+    }
     m->pending_from = m->pending_to;
     m->pending_rows = 0;
+    m->pending_overlap = false;
     return status;
 }
 
@@ -244,6 +260,7 @@ phusa_status series_merger_put(struct series_merger *m, const struct chunk_sink 
     if (m->piece_count > 1) qsort(m->pieces, m->piece_count, sizeof *m->pieces, compare_times);
     m->pending_from = m->pending_to = 0;
     m->pending_rows = 0;
+    m->pending_overlap = false;
     phusa_status status = PHUSA_OK;
     for (size_t from = 0; from < m->piece_count && status == PHUSA_OK;) {
         uint64_t row_count;
@@ -255,6 +272,7 @@ phusa_status series_merger_put(struct series_merger *m, const struct chunk_sink 
         } else {
             m->pending_to = to;
             m->pending_rows += row_count;
+            m->pending_overlap |= to > from + 1;
         }
         from = to;
     }

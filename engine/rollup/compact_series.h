@@ -2,8 +2,9 @@
  * compact_series.h - the chunks of one series in one partition, from several files, made into
  * few that do not overlap; for compact*.c only.
  *
- * A full chunk that nothing overlaps is passed on byte by byte. Neighbours that overlap or
- * are small are decoded, merged (the newest value of each field wins) and built again.
+ * A full chunk that nothing overlaps is passed on byte by byte, and so are smaller ones where
+ * building them again would save few. Neighbours that overlap or are small are decoded, merged (the
+ * newest value of each field wins) and built again.
  *
  * Memory   what chunk/merge.h takes, and one chunk's rows.
  * Threads  one at a time.
@@ -28,6 +29,7 @@ struct series_merger {
     /* those to be built again, by the pieces' numbers: [pending_from, pending_to) */
     size_t pending_from, pending_to;
     uint64_t pending_rows;
+    bool pending_overlap;
     /* the same as sources of a merge */
     struct chunk_view *views;
     struct merge_source *sources;
