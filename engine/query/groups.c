@@ -108,6 +108,16 @@ bool manifest_range(const struct manifest *manifest, uint32_t policy, int64_t *s
 
 /* ---- row filter ---- */
 
+static void find_tags(const struct plan *plan, const struct node *node, bool *used)
+{
+    if (node == NULL) return;
+    if (node->kind == NODE_SLOT && plan->slots[node->slot].kind == SLOT_TAG)
+        used[plan->slots[node->slot].index] = true;
+    if (node->kind != NODE_BINARY) return;
+    find_tags(plan, node->left, used);
+    find_tags(plan, node->right, used);
+}
+
 phusa_status row_filter_init(struct row_filter *filter, const struct plan *plan,
                              struct budget *budget)
 {
@@ -116,7 +126,11 @@ phusa_status row_filter_init(struct row_filter *filter, const struct plan *plan,
     filter->slots = arena_zalloc(&budget->arena, (plan->slot_count + 1) * sizeof *filter->slots);
     filter->tag_rows = arena_array(&budget->arena, (size_t)plan->tag_count * VECTOR_ROWS_MAX + 1,
                                    sizeof *filter->tag_rows);
-    if (filter->slots == NULL || filter->tag_rows == NULL) return budget_no_memory(budget);
+    filter->tag_used =
+        arena_zalloc(&budget->arena, (plan->tag_count + 1) * sizeof *filter->tag_used);
+    if (filter->slots == NULL || filter->tag_rows == NULL || filter->tag_used == NULL)
+        return budget_no_memory(budget);
+    find_tags(plan, plan->row_filter, filter->tag_used);
     return PHUSA_OK;
 }
 
@@ -129,7 +143,7 @@ void row_filter_series(struct row_filter *filter, const struct phusa_text *tags)
 {
     if (filter->plan->row_filter == NULL) return;
     for (uint32_t t = 0; t < filter->plan->tag_count; t++)
-        for (uint32_t r = 0; r < VECTOR_ROWS_MAX; r++)
+        for (uint32_t r = 0; filter->tag_used[t] && r < VECTOR_ROWS_MAX; r++)
             filter->tag_rows[t * VECTOR_ROWS_MAX + r] = tags[t];
 }
 

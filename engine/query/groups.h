@@ -32,6 +32,7 @@ struct row_filter {
     struct arena scratch;
     struct vector *slots;
     struct phusa_text *tag_rows; /* VECTOR_ROWS_MAX for each tag slot */
+    bool *tag_used;              /* does the condition read it? */
 };
 PHUSA_MUST_USE phusa_status row_filter_init(struct row_filter *filter, const struct plan *plan,
                                             struct budget *budget);
