@@ -4,14 +4,25 @@
 #include "bench.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
+static atomic_bool ending;
+
+void bench_ending(void)
+{
+    ending = true;
+}
+
 void bench_fail(const char *format, ...)
 {
     va_list arguments;
+    while (ending)
+        pause();
     bench_progress("%s", "");
     fputs("bench: ", stderr);
     va_start(arguments, format);

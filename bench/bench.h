@@ -13,6 +13,9 @@
 /* Say why on standard error and end with 1; servers are stopped and scratch files removed. */
 _Noreturn void bench_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The program is ending already, from another thread: from here bench_fail() waits for it. */
+void bench_ending(void);
+
 /* A line of progress, on a terminal only; each replaces the one before. "" takes it away. */
 void bench_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -27,16 +27,17 @@ static void print_line(const struct table *table, const char *what, const double
                        bool higher_is_better, double limit)
 {
     const char *const bar = table->markdown ? "| " : "";
+    const int width = table->markdown ? 0 : 12;
     fprintf(table->to, table->markdown ? "| %s " : "%-34s", what);
     for (uint32_t i = 0; i < table->report_count; i++) {
         const int digits = figures[i] >= 100 ? 0 : figures[i] >= 10 ? 1 : figures[i] >= 1 ? 2 : 3;
-        fprintf(table->to, "%s%12.*f ", bar, digits, figures[i]);
+        fprintf(table->to, "%s%*.*f ", bar, width, digits, figures[i]);
     }
     if (limit > 0)
-        fprintf(table->to, "%s%s %6g %s%6.2f", bar, higher_is_better ? ">=" : "<=", limit, bar,
-                higher_is_better ? figures[0] / limit : limit / figures[0]);
+        fprintf(table->to, "%s%s %*g %s%*.2f", bar, higher_is_better ? ">=" : "<=", width / 2,
+                limit, bar, width / 2, higher_is_better ? figures[0] / limit : limit / figures[0]);
     else
-        fprintf(table->to, "%s%9s %s%6s", bar, "", bar, "");
+        fprintf(table->to, "%s%s", bar, bar);
     fprintf(table->to, table->markdown ? " |\n" : "\n");
 }
 
@@ -128,7 +129,10 @@ void report_print(FILE *to, bool markdown, const struct report_head *head,
         char what[64];
         snprintf(what, sizeof what, "%s, p50 ms", shapes[s].name);
         LINE(what, false, shapes[s].limit_ms, r->shapes[s].p50_ms);
-        snprintf(what, sizeof what, "%*s p99 ms", (int)strlen(shapes[s].name) + 1, "");
+        if (markdown)
+            snprintf(what, sizeof what, "%s, p99 ms", shapes[s].name);
+        else
+            snprintf(what, sizeof what, "%*s p99 ms", (int)strlen(shapes[s].name) + 1, "");
         LINE(what, false, 0, r->shapes[s].p99_ms);
     }
 }

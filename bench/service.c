@@ -52,6 +52,7 @@ static void *wait_for_signal(void *context)
 {
     int number;
     sigwait(context, &number);
+    bench_ending();
     exit(128 + number);
 }
 
