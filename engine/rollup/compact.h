@@ -19,7 +19,8 @@
 #include "head/head.h"
 #include "store/catalog.h"
 
-/* Asked between series; true: give up. */
+/* Asked between series; true: give up, and lose what was written so far. It may take its time, and
+ * flush a head and commit meanwhile: a job that is given up whenever a head is full never ends. */
 typedef bool (*compact_cancel_fn)(void *context);
 
 /* `head` takes no more points. PHUSA_ENOTFOUND: it has none of this policy. */

@@ -2,8 +2,8 @@
  * env.c - see env.h.
  *
  * Flags, and why: NOTLS, so that a read transaction may move between threads. NOSUBDIR, one
- * file per map. NOLOCK wherever readers never overlap a writer: a lock file is one more thing
- * to find stale. NORDAHEAD never: bundles are larger than a page. Never WRITEMAP: a full
+ * file per map. NOLOCK, because readers never overlap a writer here, and a lock file is one more
+ * thing to find stale. NORDAHEAD never: bundles are larger than a page. Never WRITEMAP: a full
  * disk becomes SIGBUS, and a stray pointer becomes damage.
  */
 #include "store/env.h"
@@ -21,9 +21,12 @@
 #include <unistd.h>
 
 /* Address space, not memory. LMDB cannot grow a map under a transaction. */
-#define LIVE_MAP_BYTES  ((size_t)64 << 30)
+#define LIVE_MAP_BYTES ((size_t)64 << 30)
+#ifdef __SANITIZE_THREAD__ /* which leaves little address space */
+#define BUILD_MAP_BYTES ((size_t)64 << 30)
+#else
 #define BUILD_MAP_BYTES ((size_t)1 << 40)
-#define READERS_MAX     1024u
+#endif
 
 /* The one map of a file. The name-less database always has this number. */
 #define MAIN_DBI 1u
@@ -66,8 +69,6 @@ static phusa_status status_from_mdb(int code)
     case MDB_CURSOR_FULL:
     case MDB_BAD_TXN:
         return PHUSA_ECORRUPT;
-    case MDB_READERS_FULL:
-        return PHUSA_EBUSY;
     case MDB_NOTFOUND:
         return PHUSA_ENOTFOUND;
     case MDB_KEYEXIST: /* an append out of order */
@@ -91,21 +92,12 @@ static void on_assert(MDB_env *mdb, const char *message)
 
 static unsigned flags_of(enum env_kind kind)
 {
-    const unsigned flags = MDB_NOTLS | MDB_NOSUBDIR;
-    switch (kind) {
-    case ENV_IMMUTABLE:
-        return flags | MDB_NOLOCK | MDB_RDONLY;
-    case ENV_BUILD:
-        return flags | MDB_NOLOCK | MDB_NOSYNC;
-    case ENV_LIVE:
-    case ENV_SHARED:
-        break;
-    }
-#ifdef PHUSA_TEST_NO_SYNC
-    return flags | MDB_NOSYNC | (kind == ENV_LIVE ? MDB_NOLOCK : 0);
-#else
-    return flags | (kind == ENV_LIVE ? MDB_NOLOCK : 0);
+    const unsigned flags = MDB_NOTLS | MDB_NOSUBDIR | MDB_NOLOCK;
+    if (kind == ENV_IMMUTABLE) return flags | MDB_RDONLY;
+#ifndef PHUSA_TEST_NO_SYNC
+    if (kind == ENV_LIVE) return flags;
 #endif
+    return flags | MDB_NOSYNC;
 }
 
 /* What the file must be before LMDB maps it, and how large the map shall be. */
@@ -163,11 +155,7 @@ phusa_status env_open(const char *path, enum env_kind kind, struct log *log, str
     mdb_env_set_userctx(env->mdb, env);
     mdb_env_set_assert(env->mdb, on_assert);
     code = mdb_env_set_mapsize(env->mdb, map_bytes);
-    if (code == MDB_SUCCESS && kind == ENV_SHARED)
-        code = mdb_env_set_maxreaders(env->mdb, READERS_MAX);
     if (code == MDB_SUCCESS) code = mdb_env_open(env->mdb, path, flags_of(kind), 0600);
-    int dead;
-    if (code == MDB_SUCCESS && kind == ENV_SHARED) code = mdb_reader_check(env->mdb, &dead);
     if (code == MDB_SUCCESS) code = open_main(env->mdb);
 out:
     if (code != MDB_SUCCESS) {

@@ -7,7 +7,6 @@
  *            ENV_BUILD      a new file that nothing names yet: no sync until env_sync().
  *            ENV_LIVE       changed in place, every commit synced; no lock file, so a read
  *                           transaction must have ended before the next write begins.
- *            ENV_SHARED     as ENV_LIVE, for readers that overlap writers: keeps PATH-lock.
  * Ownership  What env_get() and cursors hand out lies in the map: valid until the transaction
  *            ends (ENV_IMMUTABLE: until env_close()).
  * Threads    Writers one at a time; a transaction and its cursors one thread at a time.
@@ -22,7 +21,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 
-enum env_kind { ENV_IMMUTABLE, ENV_BUILD, ENV_LIVE, ENV_SHARED };
+enum env_kind { ENV_IMMUTABLE, ENV_BUILD, ENV_LIVE };
 
 struct env;
 struct env_txn;
@@ -47,7 +46,7 @@ static inline struct env_bytes env_bytes_of(const void *bytes, size_t size_bytes
 PHUSA_MUST_USE phusa_status env_check(const char *path, uint64_t *txn_id,
                                       struct phusa_error *error);
 
-/* ENV_BUILD wants the file missing or empty, and leaves none on failure; LIVE and SHARED create it;
+/* ENV_BUILD wants the file missing or empty, and leaves none on failure; LIVE creates it;
  * IMMUTABLE wants it there. A file whose meta pages contradict its size is PHUSA_ECORRUPT. */
 PHUSA_MUST_USE phusa_status env_open(const char *path, enum env_kind kind, struct log *log,
                                      struct env **out, struct phusa_error *error);
