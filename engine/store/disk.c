@@ -67,11 +67,9 @@ phusa_status disk_make_dir(const char *dir, const char *name)
 {
     char *path = disk_print("%s/%s", dir, name);
     if (path == NULL) return PHUSA_ENOMEM;
-    phusa_status status = PHUSA_OK;
-    if (mkdir(path, 0700) == 0)
-        status = disk_sync_dir(dir);
-    else if (errno != EEXIST)
-        status = status_from_errno(errno);
+    /* Synced also when it is there: whoever made it may have died before he synced it. */
+    const bool is_there = mkdir(path, 0700) == 0 || errno == EEXIST;
+    const phusa_status status = is_there ? disk_sync_dir(dir) : status_from_errno(errno);
     mem_free(path);
     return status;
 }

@@ -15,7 +15,7 @@ bool disk_parse_name(const char *name, uint64_t *number, bool *sealed);
 
 /* What was created in or removed from the directory is so for ever. */
 PHUSA_MUST_USE phusa_status disk_sync_dir(const char *path);
-/* Make DIR/name, if missing, and sync DIR. */
+/* Make DIR/name, if it is missing, for ever. */
 PHUSA_MUST_USE phusa_status disk_make_dir(const char *dir, const char *name);
 
 #endif
