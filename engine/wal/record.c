@@ -1,5 +1,5 @@
 /*
- * record.c - see record.h; points.c has the points. FORMAT.md has the bytes.
+ * record.c - see record.h; points.h has the points. FORMAT.md has the bytes.
  *
  * Every record is its kind (1 byte), the size of its body (4 bytes) and its body. The size has a
  * fixed width so that points_end() can put it in when it is known.

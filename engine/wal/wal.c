@@ -434,9 +434,9 @@ static phusa_status harden(struct wal *wal, struct phusa_error *error_out)
     for (uint64_t at = state->unproven_offset; at < last->end && error == 0;) {
         const uint64_t left = last->end - at;
         const size_t n = left < REWRITE_BYTES ? (size_t)left : REWRITE_BYTES;
-        size_t read_bytes = 0;
-        error = disk_read(fd, bytes, n, at, &read_bytes);
-        if (error == 0) error = disk_write(fd, bytes, read_bytes, at);
+        size_t there = 0;
+        error = disk_read(fd, bytes, n, at, &there);
+        if (error == 0) error = disk_write(fd, bytes, there, at);
         at += n;
     }
     if (error == 0) error = disk_sync(fd);

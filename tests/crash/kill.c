@@ -88,7 +88,7 @@ static int listen_to(struct campaign *c, pid_t pid, int from, int64_t kill_at_us
     }
     int status;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        continue;
+        status = 0;
     if (WIFEXITED(status) && WEXITSTATUS(status) != 0) {
         fprintf(stderr, "the workload ended with %d\n", WEXITSTATUS(status));
         c->bad++;

@@ -174,7 +174,7 @@ static void work_through(const struct campaign *c, uint64_t worker, struct progr
         }
         int status = 0;
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-            continue;
+            status = 0;
         if (status == 0) break;
         fprintf(stderr, "reopening ended with status %x%s\n", (unsigned)status,
                 WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ? ": it took too long" : "");

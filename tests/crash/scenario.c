@@ -157,7 +157,7 @@ bool verify_apart(const struct scenario *scenario, const char *dir, struct histo
     }
     int status = 0;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        continue;
+        status = 0;
     if (WIFSIGNALED(status))
         fprintf(stderr, "reopening died by signal %d%s\n", WTERMSIG(status),
                 WTERMSIG(status) == SIGALRM ? " (it took too long)" : "");

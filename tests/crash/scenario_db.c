@@ -96,31 +96,31 @@ static phusa_status add_lines(struct phusa_batch *batch, uint64_t number, struct
     return status == PHUSA_OK && taken != n ? PHUSA_ELIMIT : status;
 }
 
-static struct phusa_text text(const char *s)
+static struct phusa_text text_of_nul(const char *s)
 {
     return (struct phusa_text){s, strlen(s)};
 }
 
 static struct phusa_field integer_field(const char *key, uint64_t value)
 {
-    return (struct phusa_field){text(key), {.type = PHUSA_INTEGER, .i = (int64_t)value}};
+    return (struct phusa_field){text_of_nul(key), {.type = PHUSA_INTEGER, .i = (int64_t)value}};
 }
 
 static phusa_status add_row(struct phusa_batch *batch, uint64_t number, uint64_t i,
                             struct phusa_error *error)
 {
     const struct row row = row_of(number, i);
-    const struct phusa_pair tag = {text("host"), text(row.host)};
+    const struct phusa_pair tag = {text_of_nul("host"), text_of_nul(row.host)};
     const struct phusa_field fields[] = {
-        {text("s"), {.type = PHUSA_STRING, .s = text(row.s)}},
-        {text("f"), {.type = PHUSA_FLOAT, .decimals = 2, .f = row.f}},
-        {text("b"), {.type = PHUSA_BOOLEAN, .b = row.b}},
+        {text_of_nul("s"), {.type = PHUSA_STRING, .s = text_of_nul(row.s)}},
+        {text_of_nul("f"), {.type = PHUSA_FLOAT, .decimals = 2, .f = row.f}},
+        {text_of_nul("b"), {.type = PHUSA_BOOLEAN, .b = row.b}},
         integer_field("i", i),
         integer_field("n", number),
-        {text("u"), {.type = PHUSA_UNSIGNED, .u = row.u}},
+        {text_of_nul("u"), {.type = PHUSA_UNSIGNED, .u = row.u}},
     };
     return phusa_batch_add(batch,
-                           &(struct phusa_point){.measurement = text(row.measurement),
+                           &(struct phusa_point){.measurement = text_of_nul(row.measurement),
                                                  .tags = &tag,
                                                  .tag_count = 1,
                                                  .fields = fields,
@@ -138,10 +138,10 @@ static phusa_status add_points(struct phusa_batch *batch, uint64_t number,
     if (status != PHUSA_OK) return status;
     char slot[8];
     snprintf(slot, sizeof slot, "%u", (unsigned)(number % SLOTS));
-    const struct phusa_pair tag = {text("slot"), text(slot)};
+    const struct phusa_pair tag = {text_of_nul("slot"), text_of_nul(slot)};
     const struct phusa_field field = integer_field("n", number);
     return phusa_batch_add(batch,
-                           &(struct phusa_point){.measurement = text("c"),
+                           &(struct phusa_point){.measurement = text_of_nul("c"),
                                                  .tags = &tag,
                                                  .tag_count = 1,
                                                  .fields = &field,

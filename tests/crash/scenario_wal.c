@@ -193,10 +193,9 @@ static bool look(const char *dir, struct history *history, struct found *found, 
 
 static bool verify(const char *dir, struct history *history, bool go_on)
 {
-    struct found found;
+    struct found found = {0};
     struct wal *wal;
     if (access(dir, F_OK) != 0) {
-        found.next = 0;
         return history->acked == 0 || complain(&found, "the directory", "is gone");
     }
     if (!look(dir, history, &found, &wal)) return false;

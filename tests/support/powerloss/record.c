@@ -88,9 +88,9 @@ static const char *below(const char *absolute)
 static const char *place_of_fd(int fd, char path[PATH_BYTES])
 {
     if (base_bytes == 0) return NULL;
-    char link[64];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    const long n = syscall(SYS_readlink, link, path, PATH_BYTES - 1);
+    char fd_path[64];
+    snprintf(fd_path, sizeof fd_path, "/proc/self/fd/%d", fd);
+    const long n = syscall(SYS_readlink, fd_path, path, PATH_BYTES - 1);
     if (n < 0) return NULL;
     path[n] = '\0';
     return below(path);
