@@ -141,15 +141,24 @@ static void write_segment(int directory, uint64_t number, const uint8_t *data, s
     close(fd);
 }
 
+static char dir[64];
+static void remove_dir(void)
+{
+    char wal[80];
+    snprintf(wal, sizeof wal, "%s/wal", dir);
+    (void)rmdir(wal);
+    (void)rmdir(dir);
+}
+
 static const char *scratch_dir(void)
 {
-    static char dir[64];
     if (dir[0] != '\0') return dir;
     snprintf(dir, sizeof dir, "%s/phusa-fuzz-%d",
              access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", (int)getpid());
     char wal[80];
     snprintf(wal, sizeof wal, "%s/wal", dir);
     if (mkdir(dir, 0700) != 0 || mkdir(wal, 0700) != 0) abort();
+    atexit(remove_dir);
     return dir;
 }
 
@@ -165,7 +174,7 @@ static void empty_log(int directory)
 }
 
 /* Open, append a group, reopen: it is the last one then. */
-static void open_and_go_on(const char *dir, uint64_t from_lsn, bool repair)
+static void open_and_go_on(uint64_t from_lsn, bool repair)
 {
     struct wal_options options = {.segment_bytes = WAL_SEGMENT_BYTES_MIN, .read_only = true};
     struct seen first = {0}, again = {0}, last = {0};
@@ -196,16 +205,15 @@ static void read_log(unsigned segment_count, const uint8_t *data, size_t size_by
     const uint64_t from_lsn = data[1];
     data += 2;
     size_bytes -= 2;
-    const char *dir = scratch_dir();
     char wal[80];
-    snprintf(wal, sizeof wal, "%s/wal", dir);
+    snprintf(wal, sizeof wal, "%s/wal", scratch_dir());
     const int directory = open(wal, O_RDONLY | O_DIRECTORY);
     if (directory < 0) abort();
     empty_log(directory);
     const size_t part = size_bytes / segment_count;
     for (unsigned i = 0; i < segment_count; i++)
         write_segment(directory, i + 1, data + i * part, part);
-    open_and_go_on(dir, from_lsn, repair);
+    open_and_go_on(from_lsn, repair);
     empty_log(directory);
     close(directory);
 }
