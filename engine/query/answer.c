@@ -138,9 +138,6 @@ phusa_status answer_rows(struct answer *answer, const int64_t *times_ns, const s
     assert(row_count <= VECTOR_ROWS_MAX);
     if (row_count == 0) return PHUSA_OK;
     arena_reset(&answer->scratch);
-    phusa_status status = PHUSA_OK;
-    if (!answer->series_begun) status = begin_series(answer);
-    if (status != PHUSA_OK || answer->series_skipped) return status;
     const struct select_statement *select = answer->plan->select;
     uint32_t from = 0;
     if (answer->rows_skipped < select->row_offset) {
@@ -152,6 +149,9 @@ phusa_status answer_rows(struct answer *answer, const int64_t *times_ns, const s
     if (select->limit > 0 && count > select->limit - answer->rows_given)
         count = (uint32_t)(select->limit - answer->rows_given);
     if (count == 0) return PHUSA_OK;
+    phusa_status status = PHUSA_OK;
+    if (!answer->series_begun) status = begin_series(answer);
+    if (status != PHUSA_OK || answer->series_skipped) return status;
     status = compute_columns(answer, slots, row_count);
     if (status == PHUSA_OK) status = hand_over(answer, times_ns, from, count);
     answer->rows_given += count;

@@ -228,7 +228,8 @@ static phusa_status fold_statistics(struct fold *f, const struct chunk_view *chu
             phusa_status status =
                 chunk_statistics(chunk, (uint32_t)columns[i], vector, f->needs[i], &a);
             if (status != PHUSA_OK) return damaged(f, status);
-            const bool enough = a.count == 0 || (a.have & f->needs[i]) == f->needs[i];
+            const bool nothing = a.count == 0 && (a.have & AGGREGATE_COUNT) != 0;
+            const bool enough = nothing || (a.have & f->needs[i]) == f->needs[i];
             if (enough && pass == 1 && a.count > 0)
                 status = aggregate_merge(&cell_of(f, window, i)->aggregate, &a);
             aggregate_deinit(&a);
