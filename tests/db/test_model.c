@@ -425,7 +425,7 @@ Test(model, every_answer_is_that_of_a_plain_list)
     char *dir = scratch_dir();
     struct phusa *db = reopen(NULL, dir);
     cr_assert_eq(phusa_create_database(db, "d", NULL), PHUSA_OK);
-    for (int step = 0; step < 60; step++) {
+    for (int step = 0; step < 40; step++) {
         const uint64_t what = random_below(&r, 100);
         if (what < 70)
             write_batch(db, &m, &r, t);
