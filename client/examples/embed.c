@@ -1,16 +1,11 @@
 /* embed.c - a store inside a program: open, write, ask. Run it with a directory of its own. */
+/* clang-format off */
 #include <phusa.h>
 #include <stdio.h>
 #include <string.h>
 
-static phusa_status begin(void *context, unsigned statement)
-{
-    return PHUSA_OK;
-}
-static phusa_status series(void *context, const struct phusa_series_header *h)
-{
-    return PHUSA_OK;
-}
+static phusa_status begin(void *context, unsigned statement) { return PHUSA_OK; }
+static phusa_status series(void *context, const struct phusa_series_header *h) { return PHUSA_OK; }
 static phusa_status rows(void *context, const struct phusa_rows *rows)
 {
     for (size_t r = 0; r < rows->row_count; r++) {
@@ -40,19 +35,16 @@ int main(int argc, char **argv)
         const struct phusa_pair tag = {{"station", 7}, {"can-tho", 7}};
         const struct phusa_field field = {
             {"level_m", 7}, {.type = PHUSA_FLOAT, .decimals = 2, .f = (171 + i * 3) / 100.0}};
-        const struct phusa_point point = {.measurement = {"river", 5},
-                                          .tags = &tag,
-                                          .tag_count = 1,
-                                          .fields = &field,
-                                          .field_count = 1,
+        const struct phusa_point point = {.measurement = {"river", 5}, .tags = &tag, .tag_count = 1,
+                                          .fields = &field, .field_count = 1,
                                           .time_ns = i * INT64_C(1800000000000)};
         if (phusa_batch_add(batch, &point, &error) != PHUSA_OK) goto failed;
     }
     if (phusa_write(db, batch, &error) != PHUSA_OK) goto failed; /* on disk when it returns */
     const char *question = "SELECT mean(level_m) FROM river WHERE time < 2h GROUP BY time(1h)";
     const struct phusa_query_options options = {.database = "rivers"};
-    const struct phusa_sink sink = {
-        .statement_begin = begin, .series_begin = series, .rows = rows, .statement_end = end};
+    const struct phusa_sink sink = {.statement_begin = begin, .series_begin = series,
+                                    .rows = rows, .statement_end = end};
     if (phusa_query(db, question, strlen(question), &options, &sink, &error) != PHUSA_OK)
         goto failed;
     phusa_batch_free(batch);
