@@ -70,9 +70,11 @@ PHUSA_MUST_USE phusa_status head_read(struct head *head, uint32_t policy, uint64
 int64_t head_reader_time_min(const struct head_reader *reader);
 int64_t head_reader_time_max(const struct head_reader *reader);
 uint32_t head_reader_rows(const struct head_reader *reader);
+/* Go to where at most row_count rows are left, forwards or back: for those who want the last. */
+void head_reader_skip_to_last(struct head_reader *reader, uint32_t row_count);
 /* Up to slice_rows_max rows before end_ns (pass INT64_MAX for no further bound); row_count 0: none
- * left before end_ns. The rows live until the next call. lsn_min, lsn_max: of what was handed
- * out; may be NULL. */
+ * left before end_ns. The rows live until the next call. PHUSA_ENOMEM: no memory for the slice.
+ * lsn_min, lsn_max: of what was handed out; may be NULL. */
 PHUSA_MUST_USE phusa_status head_reader_next(struct head_reader *reader, int64_t end_ns,
                                              struct rows *rows, uint64_t *lsn_min,
                                              uint64_t *lsn_max);

@@ -39,6 +39,7 @@ struct row_ref {
 
 struct head_reader {
     const struct head *head;
+    struct arena *arena;
     int64_t time_min_ns, time_max_ns;
     uint32_t row_count; /* to hand out, altogether */
     uint32_t slice_rows_max;
@@ -55,7 +56,7 @@ struct head_reader {
     uint32_t column_count;
     uint16_t *field_ids;
     struct vector *columns;
-    int64_t *times_ns;
+    int64_t *times_ns;  /* NULL: no slice yet */
     uint8_t **values;   /* of each column, what columns[].values points to */
     uint64_t **present; /* likewise */
 };
@@ -426,16 +427,15 @@ static void bound_pieces(struct head_reader *reader)
     reader->time_max_ns = row_time_ns(last->rows + (size_t)(last->count - 1) * source->row_bytes);
 }
 
-static phusa_status make_slice(struct head_reader *reader, uint32_t slice_rows_max,
-                               struct arena *arena)
+/* Made when the first rows are asked for: a caller may only want the bounds. */
+static phusa_status make_slice(struct head_reader *reader)
 {
-    const uint32_t rows = reader->row_count < slice_rows_max ? reader->row_count : slice_rows_max;
-    reader->slice_rows_max = rows;
-    reader->times_ns = arena_array(arena, rows, sizeof(int64_t));
+    const uint32_t rows = reader->slice_rows_max;
+    struct arena *arena = reader->arena;
+    int64_t *times_ns = arena_array(arena, rows, sizeof *times_ns);
     reader->values = arena_array(arena, reader->column_count, sizeof *reader->values);
     reader->present = arena_zalloc(arena, reader->column_count * sizeof *reader->present);
-    if (reader->times_ns == NULL || reader->values == NULL || reader->present == NULL)
-        return PHUSA_ENOMEM;
+    if (times_ns == NULL || reader->values == NULL || reader->present == NULL) return PHUSA_ENOMEM;
     for (uint32_t c = 0; c < reader->column_count; c++) {
         reader->values[c] = arena_array(arena, rows, vector_slot_bytes(reader->columns[c].type));
         if (reader->values[c] == NULL) return PHUSA_ENOMEM;
@@ -444,6 +444,7 @@ static phusa_status make_slice(struct head_reader *reader, uint32_t slice_rows_m
         reader->present[c] = arena_array(arena, bitmap_words(rows), sizeof(uint64_t));
         if (reader->present[c] == NULL) return PHUSA_ENOMEM;
     }
+    reader->times_ns = times_ns;
     return PHUSA_OK;
 }
 
@@ -466,16 +467,17 @@ phusa_status head_read(struct head *head, uint32_t policy, uint64_t series, int6
     struct head_reader *reader = arena_zalloc(arena, sizeof *reader);
     if (reader == NULL) return PHUSA_ENOMEM;
     reader->head = head;
+    reader->arena = arena;
     bool in_order = true;
     phusa_status status = list_entry(reader, &q, entry, &in_order);
     if (status == PHUSA_OK && reader->piece_count > 0) {
         status = make_columns(reader, &q);
         if (status == PHUSA_OK && in_order) bound_pieces(reader);
         if (status == PHUSA_OK && !in_order) status = list_rows(reader, &q);
-        if (status == PHUSA_OK && reader->row_count > 0)
-            status = make_slice(reader, slice_rows_max, arena);
     }
     if (status != PHUSA_OK) return status;
+    reader->slice_rows_max =
+        reader->row_count < slice_rows_max ? reader->row_count : slice_rows_max;
     *out = reader->row_count > 0 ? reader : NULL;
     return PHUSA_OK;
 }
@@ -493,6 +495,28 @@ int64_t head_reader_time_max(const struct head_reader *reader)
 uint32_t head_reader_rows(const struct head_reader *reader)
 {
     return reader->row_count;
+}
+
+void head_reader_skip_to_last(struct head_reader *reader, uint32_t row_count)
+{
+    if (row_count >= reader->row_count) row_count = reader->row_count;
+    if (reader->refs != NULL) {
+        uint32_t r = reader->ref_count;
+        while (row_count > 0 && r > 0) {
+            r--;
+            row_count -= r == 0 || reader->refs[r].time_ns != reader->refs[r - 1].time_ns;
+        }
+        reader->next = r;
+        return;
+    }
+    uint32_t p = reader->piece_count;
+    reader->next_row = 0;
+    while (row_count > 0) {
+        const uint32_t count = reader->pieces[--p].count;
+        reader->next_row = count > row_count ? count - row_count : 0;
+        row_count -= count - reader->next_row;
+    }
+    reader->next = p;
 }
 
 /* ---- handing out ---- */
@@ -646,6 +670,10 @@ phusa_status head_reader_next(struct head_reader *reader, int64_t end_ns, struct
 {
     assert(reader != NULL && rows != NULL);
     uint32_t lsn_first = 0, lsn_last = 0;
+    if (reader->times_ns == NULL) {
+        const phusa_status status = make_slice(reader);
+        if (status != PHUSA_OK) return status;
+    }
     const uint32_t filled = reader->refs == NULL
                                 ? next_in_order(reader, end_ns, &lsn_first, &lsn_last)
                                 : next_by_row(reader, end_ns, &lsn_first, &lsn_last);

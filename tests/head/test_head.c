@@ -372,17 +372,27 @@ Test(head, every_failed_allocation_is_an_error_and_loses_nothing)
         arena_init(&arena, 8 << 20);
         struct head_reader *reader = (struct head_reader *)&failures;
         mem_fail_at(n);
-        const phusa_status status =
+        phusa_status status =
             head_read(head, 1, 1, INT64_MIN, INT64_MAX, 20001, NULL, 0, 8192, &arena, &reader);
-        mem_fail_at(0);
+        if (status != PHUSA_OK)
+            cr_assert_eq((void *)reader, (void *)&failures, "out-parameters stay untouched");
+        struct rows rows;
         if (status == PHUSA_OK) {
             cr_assert_eq(head_reader_rows(reader), 10007);
+            status = head_reader_next(reader, INT64_MAX, &rows, NULL, NULL);
+        }
+        mem_fail_at(0);
+        if (status == PHUSA_OK) {
+            cr_assert_eq(rows.row_count, 8192);
             arena_deinit(&arena);
             break;
         }
         failures++;
         cr_assert_eq(status, PHUSA_ENOMEM);
-        cr_assert_eq((void *)reader, (void *)&failures, "out-parameters stay untouched");
+        if (reader != (struct head_reader *)&failures) { /* and again, with memory */
+            cr_assert_eq(head_reader_next(reader, INT64_MAX, &rows, NULL, NULL), PHUSA_OK);
+            cr_assert_eq(rows.row_count, 8192);
+        }
         arena_deinit(&arena);
     }
     cr_assert_gt(failures, 2);

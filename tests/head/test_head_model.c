@@ -263,7 +263,13 @@ static void ask(struct head *head, const struct style *style)
         cr_assert_eq(head_reader_time_min(reader), answer[0].time_ns);
         cr_assert_eq(head_reader_time_max(reader), answer[answer_count - 1].time_ns);
     }
-    for (uint32_t first = 0; first < answer_count;) {
+    uint32_t first = 0;
+    if (answer_count > 0 && draw(3) == 0) {
+        const uint32_t last = (uint32_t)draw(answer_count + 3);
+        head_reader_skip_to_last(reader, last);
+        first = last > answer_count ? 0 : answer_count - last;
+    }
+    while (first < answer_count) {
         const int64_t end_ns =
             draw(3) ? INT64_MAX : answer[first + draw(answer_count - first)].time_ns + 1;
         struct rows rows;
@@ -273,6 +279,10 @@ static void ask(struct head *head, const struct style *style)
         cr_assert_lt(rows.times_ns[rows.row_count - 1], end_ns);
         expect_rows(&rows, first);
         first += rows.row_count;
+        if (draw(8) != 0) continue;
+        const uint32_t last = (uint32_t)draw(answer_count + 1);
+        head_reader_skip_to_last(reader, last);
+        first = answer_count - last;
     }
     if (reader != NULL) {
         struct rows rows;
