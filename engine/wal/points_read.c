@@ -12,6 +12,9 @@ static const uint64_t mask_of[16] = {0,          0xff,         0xffff,         0
                                      0xffffffff, 0xffffffffff, 0xffffffffffff, 0xffffffffffffff,
                                      UINT64_MAX};
 
+/* Values that are decoded before they are handed out: 26 KB with their decimals and texts. */
+#define VALUES_TOGETHER 1024u
+
 struct points_reader {
     const uint8_t *next, *end;
     uint64_t rows_left;
@@ -25,12 +28,18 @@ struct points_reader {
     struct points_field *fields; /* of all shapes, one after another */
     size_t shape_capacity, has_text_capacity, field_capacity;
 
-    /* the current row, as long as the longest shape */
-    struct points_row row;
+    /* The rows handed out, whose values lie one behind the other; room for one of the longest
+     * shape, or several of others. */
+    struct points_row rows[POINTS_ROWS_MAX];
+    union points_value *all_values;
+    uint8_t *all_decimals;
+    struct phusa_text *all_texts;
+    size_t value_capacity, decimals_capacity, text_capacity;
+    uint32_t longest;
+    /* of the row being decoded */
     union points_value *values;
     uint8_t *decimals;
     struct phusa_text *texts;
-    size_t value_capacity, decimals_capacity, text_capacity;
     uint8_t scales[POINTS_SCALES];
 };
 
@@ -45,9 +54,9 @@ void points_reader_free(struct points_reader *reader)
     mem_free(reader->shapes);
     mem_free(reader->has_text);
     mem_free(reader->fields);
-    mem_free(reader->values);
-    mem_free(reader->decimals);
-    mem_free(reader->texts);
+    mem_free(reader->all_values);
+    mem_free(reader->all_decimals);
+    mem_free(reader->all_texts);
     mem_free(reader);
 }
 
@@ -102,13 +111,15 @@ static phusa_status read_shapes(struct points_reader *reader, struct reader *in)
         fields += reader->shapes[s].field_count;
     }
     reader->shape_count = (uint32_t)shape_count;
-    const size_t value_count_before = reader->text_capacity;
-    if (!MEM_GROW(reader->values, reader->value_capacity, longest) ||
-        !MEM_GROW(reader->decimals, reader->decimals_capacity, longest) ||
-        !MEM_GROW(reader->texts, reader->text_capacity, longest))
+    reader->longest = longest;
+    const size_t text_count_before = reader->text_capacity;
+    const size_t room = longest > VALUES_TOGETHER ? longest : VALUES_TOGETHER;
+    if (!MEM_GROW(reader->all_values, reader->value_capacity, room) ||
+        !MEM_GROW(reader->all_decimals, reader->decimals_capacity, room) ||
+        !MEM_GROW(reader->all_texts, reader->text_capacity, room))
         return PHUSA_ENOMEM;
-    for (size_t k = value_count_before; k < reader->text_capacity; k++)
-        reader->texts[k] = (struct phusa_text){"", 0};
+    for (size_t k = text_count_before; k < reader->text_capacity; k++)
+        reader->all_texts[k] = (struct phusa_text){"", 0};
     return PHUSA_OK;
 }
 
@@ -303,16 +314,15 @@ static const uint8_t *decode_careful(struct points_reader *reader, const struct 
     return p;
 }
 
-phusa_status points_next(struct points_reader *reader, const struct points_row **row)
+/* The next row, its values from all_values[first] on. */
+static phusa_status next_row(struct points_reader *reader, size_t first, struct points_row *row)
 {
-    if (reader->rows_left == 0) {
-        if (reader->next != reader->end) return PHUSA_ECORRUPT;
-        *row = NULL;
-        return PHUSA_OK;
-    }
     bool bad = false;
     const uint8_t *p = read_row_start(reader, reader->next, &bad);
     if (bad) return PHUSA_ECORRUPT;
+    reader->values = reader->all_values + first;
+    reader->decimals = reader->all_decimals + first;
+    reader->texts = reader->all_texts + first;
     const struct points_shape *shape = &reader->shapes[reader->shape];
     const bool has_room = points_row_bytes_max(shape->field_count) <= (size_t)(reader->end - p);
     p = has_room && !reader->has_text[reader->shape] ? decode_fast(reader, shape, p, &bad)
@@ -320,7 +330,7 @@ phusa_status points_next(struct points_reader *reader, const struct points_row *
     if (bad) return PHUSA_ECORRUPT;
     reader->next = p;
     reader->rows_left--;
-    reader->row = (struct points_row){
+    *row = (struct points_row){
         .series = reader->series,
         .lsn = reader->lsn++,
         .time_ns = reader->time_ns,
@@ -330,6 +340,33 @@ phusa_status points_next(struct points_reader *reader, const struct points_row *
         .decimals = reader->decimals,
         .texts = reader->texts,
     };
-    *row = &reader->row;
+    return PHUSA_OK;
+}
+
+phusa_status points_next(struct points_reader *reader, const struct points_row **row)
+{
+    if (reader->rows_left == 0) {
+        if (reader->next != reader->end) return PHUSA_ECORRUPT;
+        *row = NULL;
+        return PHUSA_OK;
+    }
+    const phusa_status status = next_row(reader, 0, &reader->rows[0]);
+    if (status == PHUSA_OK) *row = &reader->rows[0];
+    return status;
+}
+
+phusa_status points_next_rows(struct points_reader *reader, const struct points_row **rows,
+                              size_t *count)
+{
+    if (reader->rows_left == 0 && reader->next != reader->end) return PHUSA_ECORRUPT;
+    size_t n = 0, used = 0;
+    while (n < POINTS_ROWS_MAX && reader->rows_left > 0 &&
+           used + reader->longest <= reader->value_capacity) {
+        const phusa_status status = next_row(reader, used, &reader->rows[n]);
+        if (status != PHUSA_OK) return status;
+        used += reader->rows[n++].fields->field_count;
+    }
+    *rows = reader->rows;
+    *count = n;
     return PHUSA_OK;
 }

@@ -108,6 +108,10 @@ const struct points_shape *points_shapes(const struct points_reader *reader, uin
 /* *row NULL at the end. */
 PHUSA_MUST_USE phusa_status points_next(struct points_reader *reader,
                                         const struct points_row **row);
+/* Up to POINTS_ROWS_MAX rows, which live until the next call; *count 0 at the end. */
+#define POINTS_ROWS_MAX 64u
+PHUSA_MUST_USE phusa_status points_next_rows(struct points_reader *reader,
+                                             const struct points_row **rows, size_t *count);
 
 /* ---- records in a group's payload ---- */
 

@@ -243,6 +243,20 @@ Test(points, come_back_to_the_last_bit)
         }
         cr_assert_eq(points_next(reader, &row), PHUSA_OK);
         cr_assert_null(row);
+        /* And by many, after some by one. */
+        cr_assert_eq(points_open(reader, body, &header), PHUSA_OK);
+        uint64_t seen = 0;
+        for (; seen < m->row_count && seen < (uint64_t)round % 3; seen++) {
+            cr_assert_eq(points_next(reader, &row), PHUSA_OK);
+            expect_row(m, seen, row);
+        }
+        for (size_t count = 1; count > 0;) {
+            const struct points_row *rows;
+            cr_assert_eq(points_next_rows(reader, &rows, &count), PHUSA_OK);
+            for (size_t i = 0; i < count; i++)
+                expect_row(m, seen++, &rows[i]);
+        }
+        cr_assert_eq(seen, m->row_count);
         free(exact);
     }
     points_reader_free(reader);
