@@ -14,9 +14,13 @@
 
 #include <sys/mman.h>
 
-#define BUDGET_BYTES_MIN ((size_t)64 << 10)
-#define BUDGET_BYTES_MAX ((size_t)UINT32_MAX * PLACE_BYTES)
-#define HUGE_PAGE_BYTES  ((size_t)2 << 20)
+#define BUDGET_BYTES_MIN    ((size_t)64 << 10)
+#define BUDGET_BYTES_MAX    ((size_t)UINT32_MAX * PLACE_BYTES - FIRST_ROW_BYTES_MAX)
+#define HUGE_PAGE_BYTES     ((size_t)2 << 20)
+/* A head without points takes one row of any size, or a row that is larger than the budget would go
+ * from head to head for ever. The strings of a row are in one group of the log; the rest is for its
+ * slots and shape. Address space, not memory. */
+#define FIRST_ROW_BYTES_MAX ((size_t)WAL_GROUP_BYTES_MAX + (1u << 20))
 
 /* ---- life ---- */
 
@@ -26,7 +30,7 @@ phusa_status head_create(size_t budget_bytes, uint64_t lsn_start, struct head **
     if (budget_bytes > BUDGET_BYTES_MAX) budget_bytes = BUDGET_BYTES_MAX;
     struct head *head = mem_zalloc(sizeof *head);
     if (head == NULL) return PHUSA_ENOMEM;
-    void *region = mmap(NULL, budget_bytes, PROT_READ | PROT_WRITE,
+    void *region = mmap(NULL, budget_bytes + FIRST_ROW_BYTES_MAX, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (region == MAP_FAILED) {
         mem_free(head);
@@ -55,7 +59,7 @@ void head_unref(struct head *head)
 {
     if (head == NULL) return;
     if (atomic_fetch_sub_explicit(&head->references, 1, memory_order_acq_rel) != 1) return;
-    munmap(head->region, head->budget_bytes);
+    munmap(head->region, head->budget_bytes + FIRST_ROW_BYTES_MAX);
     mem_free(head);
 }
 
@@ -63,7 +67,9 @@ place head_take(struct head *head, size_t size_bytes)
 {
     const uint32_t used = atomic_load_explicit(&head->used, memory_order_relaxed);
     const size_t places = (size_bytes + PLACE_BYTES - 1) / PLACE_BYTES;
-    if (places > head->budget_bytes / PLACE_BYTES - used) return 0;
+    const bool empty = atomic_load_explicit(&head->points, memory_order_relaxed) == 0;
+    const size_t limit = (head->budget_bytes + (empty ? FIRST_ROW_BYTES_MAX : 0)) / PLACE_BYTES;
+    if (used + places > limit) return 0;
     atomic_store_explicit(&head->used, used + (uint32_t)places, memory_order_relaxed);
     return used;
 }

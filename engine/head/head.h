@@ -27,7 +27,8 @@ struct head *head_ref(struct head *head);
 void head_unref(struct head *head); /* NULL is allowed */
 
 /* Add one durable point. Strings are copied. PHUSA_ELIMIT: it does not fit; nothing was added:
- * freeze this head and put it into a new one. PHUSA_EINVAL: LSNs do not ascend, or no field. */
+ * freeze this head and put it into a new one, which takes a first row of any size. PHUSA_EINVAL:
+ * LSNs do not ascend, or no field. */
 PHUSA_MUST_USE phusa_status head_append(struct head *head, uint32_t policy,
                                         const struct points_row *row);
 /* The same for several rows in order, which are fetched from memory together: with a million

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 
 #include <criterion/criterion.h>
-#include <math.h>
+#include <stdlib.h>
 
 #define FIELDS_MAX 100
 
@@ -299,6 +299,31 @@ Test(head, a_full_head_refuses_and_stays_as_it_was)
     cr_assert_eq(count, 1, "a policy whose only row was refused has no points");
     arena_deinit(&arena);
     head_unref(head);
+}
+
+Test(head, an_empty_head_takes_a_row_larger_than_its_budget)
+{
+    /* Or the row would go from one new head to the next for ever. */
+    struct head *head = make_head(64 << 10, 1);
+    const size_t text_bytes = 15u << 20;
+    char *text = malloc(text_bytes);
+    memset(text, 'x', text_bytes);
+    struct sample s;
+    sample_init(&s, 1, 1, 0);
+    add_field(&s, 0, PHUSA_STRING, 0);
+    s.texts[0] = (struct phusa_text){text, text_bytes};
+    cr_assert_eq(head_append(head, 1, &s.row), PHUSA_OK);
+    s.row.lsn = 2;
+    s.texts[0].size_bytes = 0;
+    cr_assert_eq(head_append(head, 1, &s.row), PHUSA_ELIMIT);
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    const struct rows rows = read_all(head, 1, 2, &arena);
+    cr_assert_eq(rows.columns[0].s[0].size_bytes, text_bytes);
+    cr_assert_eq(head_check(head), PHUSA_OK);
+    arena_deinit(&arena);
+    head_unref(head);
+    free(text);
 }
 
 Test(head, refuses_rows_without_fields_and_lsns_that_do_not_ascend)
