@@ -24,7 +24,6 @@
 #include <stdlib.h>
 
 #define GROUP_JOBS_MAX             64u
-#define APPLY_ROWS                 64u
 /* Of failed groups, before new batches may add to them. */
 #define DEFINITIONS_BYTES_LEFT_MAX (1u << 20)
 
@@ -48,7 +47,6 @@ struct sequencer_state {
     struct write_job jobs[GROUP_JOBS_MAX];
     phusa_status statuses[GROUP_JOBS_MAX];
     struct phusa_error errors[GROUP_JOBS_MAX];
-    struct points_row rows[APPLY_ROWS];
     /* of the batch being resolved */
     struct index *index;
     uint32_t database;
@@ -394,14 +392,14 @@ out:
 
 /* ---- applying ---- */
 
-static phusa_status append_rows(struct phusa *db, uint32_t policy, size_t count)
+static phusa_status append_rows(struct phusa *db, uint32_t policy, const struct points_row *rows,
+                                size_t count)
 {
-    struct sequencer_state *s = db->state;
     size_t done = 0;
     while (done < count) {
         size_t appended = 0;
         phusa_status status =
-            head_append_rows(db->active, policy, s->rows + done, count - done, &appended);
+            head_append_rows(db->active, policy, rows + done, count - done, &appended);
         done += appended;
         if (status == PHUSA_ELIMIT) status = flusher_freeze(db, true);
         if (status != PHUSA_OK) return status;
@@ -416,12 +414,12 @@ static phusa_status apply_points(struct phusa *db, struct phusa_text body)
     phusa_status status = points_open(s->reader, body, &header);
     const bool wanted = status == PHUSA_OK && catalog_get_policy(db->catalog, header.policy, NULL);
     if (!wanted) return status; /* dropped: its points are nobody's */
-    const struct points_row *row = NULL;
     while (status == PHUSA_OK) {
-        status = points_next(s->reader, &row);
-        if (status != PHUSA_OK || row == NULL) break;
-        s->rows[0] = *row;
-        status = append_rows(db, header.policy, 1);
+        const struct points_row *rows;
+        size_t count;
+        status = points_next_rows(s->reader, &rows, &count);
+        if (status != PHUSA_OK || count == 0) break;
+        status = append_rows(db, header.policy, rows, count);
     }
     if (status == PHUSA_OK)
         atomic_store_explicit(&db->visible_lsn, header.first_lsn + header.row_count,
