@@ -57,7 +57,7 @@ struct head_reader {
     uint16_t *field_ids;
     struct vector *columns;
     int64_t *times_ns;  /* NULL: no slice yet */
-    uint8_t **values;   /* of each column, what columns[].values points to */
+    void **values;      /* of each column, what columns[].values points to */
     uint64_t **present; /* likewise */
 };
 
@@ -533,12 +533,12 @@ static double widened(enum phusa_type type, uint64_t slot)
 }
 
 static void copy_slot(const struct head *head, enum phusa_type from, enum phusa_type to,
-                      uint64_t slot, uint8_t *values, uint32_t r)
+                      uint64_t slot, void *values, uint32_t r)
 {
     if (to == PHUSA_STRING)
         ((struct phusa_text *)values)[r] = string_at(head, slot);
     else if (to == PHUSA_BOOLEAN)
-        values[r] = (uint8_t)slot;
+        ((uint8_t *)values)[r] = (uint8_t)slot;
     else if (from != to)
         ((double *)values)[r] = widened(from, slot);
     else
@@ -554,7 +554,7 @@ static void copy_column(const struct head_reader *reader, const struct source *s
     const enum phusa_type to = reader->columns[c].type;
     const uint8_t *slot = rows + source->slots_offset + 8 * (size_t)field;
     const size_t step = source->row_bytes;
-    uint8_t *values = reader->values[c];
+    void *values = reader->values[c];
     if (from == to && to != PHUSA_STRING && to != PHUSA_BOOLEAN) {
         uint64_t *next = (uint64_t *)values + r;
         for (uint32_t k = 0; k < count; k++, slot += step)

@@ -39,13 +39,12 @@ static phusa_status sync_directory(const char *path)
 {
     const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return status_from_errno(errno);
-#ifdef PHUSA_TEST_NO_SYNC
-    const int code = 0;
-#else
-    const int code = fsync(fd) == 0 ? 0 : errno;
+    phusa_status status = PHUSA_OK;
+#ifndef PHUSA_TEST_NO_SYNC
+    if (fsync(fd) != 0) status = status_from_errno(errno);
 #endif
     close(fd);
-    return code == 0 ? PHUSA_OK : status_from_errno(code);
+    return status;
 }
 
 static void print_path(char *path, size_t path_bytes, const char *dir, uint32_t database,
