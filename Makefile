@@ -127,6 +127,7 @@ $(B)/tests/$(1).test: $(call obj,$(wildcard tests/$(1)/*.c)) \
 endef
 $(foreach d,$(TEST_DIRS),$(eval $(call test_rule,$(d))))
 $(B)/tests/phusad.test: | $(B)/phusad
+$(B)/tests/client.test: | $(B)/phusa
 
 # ---- everything: unit tests, crash tests, scripts (tests/NAME/run.sh), the example, fuzz corpora ----
 .PHONY: test asan run-all run-asan

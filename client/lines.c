@@ -82,7 +82,7 @@ static void step(struct lines *lines, char c)
         lines->state = STRING;
         break;
     default:
-        assert(!"a state that does not exist");
+        assert(false); /* no such state */
     }
 }
 

@@ -69,9 +69,14 @@ struct writing {
     uint64_t submitted_bytes;
 };
 
+static const char *shown_name(const char *name)
+{
+    return strcmp(name, "-") == 0 ? "standard input" : name;
+}
+
 static void show_refusals(struct writing *writing, const struct batch *batch)
 {
-    const char *name = writing->names[batch->source];
+    const char *name = shown_name(writing->names[batch->source]);
     if (batch->refusal_count == 0) {
         /* A server that gives only a sentence for the whole batch. */
         if (writing->shown_count++ < SHOWN_MAX)
@@ -135,7 +140,7 @@ static bool report_no_cut(const char *name, const struct lines *lines)
 static bool write_stream(struct writing *writing, int fd, size_t source, struct batch **batch)
 {
     struct lines lines = {0}, before = {0};
-    const char *const name = writing->names[source];
+    const char *const name = shown_name(writing->names[source]);
     size_t scanned = 0; /* bytes of the batch's body that `lines` has seen */
     bool ended = false;
     (*batch)->source = source;

@@ -4,6 +4,8 @@
  */
 #include <criterion/criterion.h>
 
+#include <fcntl.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,26 +60,31 @@ static void write_rows(const char *path)
     (void)fclose(file);
 }
 
-/* Commands keep their options in static variables: one command a process. */
-static int in_child(int (*command)(int, char **), int argc, char **argv)
+/* Run the program that was built beside this one, and wait for its exit code. */
+static int run_tool(char **argv)
 {
-    (void)fflush(NULL);
-    const pid_t child = fork();
-    cr_assert(child >= 0);
-    if (child == 0) {
-        if (freopen("/dev/null", "w", stderr) == NULL) _exit(99);
-        const int code = command(argc, argv);
-        (void)fflush(NULL);
-        _exit(code);
-    }
+    char path[512];
+    const ssize_t bytes = readlink("/proc/self/exe", path, sizeof path - 1);
+    cr_assert(bytes > 0);
+    path[bytes] = 0; /* build/VARIANT/tests/client.test */
+    for (int i = 0; i < 2; i++)
+        *strrchr(path, '/') = 0;
+    strcat(path, "/phusa");
+
+    posix_spawn_file_actions_t actions;
+    pid_t child;
     int status;
+    cr_assert_eq(posix_spawn_file_actions_init(&actions), 0);
+    cr_assert_eq(
+        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0), 0);
+    cr_assert_eq(posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO), 0);
+    cr_assert_eq(posix_spawn(&child, path, &actions, NULL, argv, environ), 0, "%s", path);
+    (void)posix_spawn_file_actions_destroy(&actions);
     cr_assert_eq(waitpid(child, &status, 0), child);
     cr_assert(WIFEXITED(status), "status %x", (unsigned)status);
     return WEXITSTATUS(status);
 }
-#define RUN(command, ...)                                                    \
-    in_child(command, (int)(sizeof(char *[]){__VA_ARGS__} / sizeof(char *)), \
-             (char *[]){__VA_ARGS__})
+#define RUN(...) run_tool((char *[]){"phusa", __VA_ARGS__, NULL})
 
 static void note_rows(const struct fakeserver *server, size_t request_count, bool seen[ROWS])
 {
@@ -110,19 +117,18 @@ Test(tool, an_import_cut_short_goes_on_where_it_was_acknowledged)
         steps[good] = (struct fakeserver_step){.close = true}; /* received, never acknowledged */
         (void)unlink(state);
         fakeserver_start(&first, steps, good + 1);
-        const int code =
-            RUN(import_main, "phusa", "import", "csv", csv, "--db", "d", "--measurement", "m",
-                "--time", "t", "--time-format", "epoch:s", "--batch-rows", "10", "--connections",
-                "1", "--retry", "0s", "--state", state, "--url", first.url);
+        const int code = RUN("import", "csv", csv, "--db", "d", "--measurement", "m", "--time", "t",
+                             "--time-format", "epoch:s", "--batch-rows", "10", "--connections", "1",
+                             "--retry", "0s", "--state", state, "--url", first.url);
         fakeserver_stop(&first);
         cr_assert_eq(code, TOOL_FAILED, "%d", code);
 
         for (size_t i = 0; i < 12; i++)
             steps[i] = (struct fakeserver_step){.answer = NO_CONTENT};
         fakeserver_start(&second, steps, 12);
-        cr_assert_eq(RUN(import_main, "phusa", "import", "csv", csv, "--db", "d", "--measurement",
-                         "m", "--time", "t", "--time-format", "epoch:s", "--batch-rows", "10",
-                         "--connections", "1", "--state", state, "--url", second.url),
+        cr_assert_eq(RUN("import", "csv", csv, "--db", "d", "--measurement", "m", "--time", "t",
+                         "--time-format", "epoch:s", "--batch-rows", "10", "--connections", "1",
+                         "--state", state, "--url", second.url),
                      TOOL_DONE);
         fakeserver_stop(&second);
 
@@ -146,13 +152,11 @@ Test(tool, a_state_of_another_import_is_refused)
     const struct fakeserver_step steps[] = {{.answer = NO_CONTENT}, {.answer = NO_CONTENT}};
     write_file(csv, "t,v\n1,1\n");
     fakeserver_start(&server, steps, 2);
-    cr_assert_eq(RUN(import_main, "phusa", "import", "csv", csv, "--db", "d", "--measurement", "m",
-                     "--time", "t", "--time-format", "epoch:s", "--state", state, "--url",
-                     server.url),
+    cr_assert_eq(RUN("import", "csv", csv, "--db", "d", "--measurement", "m", "--time", "t",
+                     "--time-format", "epoch:s", "--state", state, "--url", server.url),
                  TOOL_DONE);
-    cr_assert_eq(RUN(import_main, "phusa", "import", "csv", csv, "--db", "d", "--measurement",
-                     "other", "--time", "t", "--time-format", "epoch:s", "--state", state, "--url",
-                     server.url),
+    cr_assert_eq(RUN("import", "csv", csv, "--db", "d", "--measurement", "other", "--time", "t",
+                     "--time-format", "epoch:s", "--state", state, "--url", server.url),
                  TOOL_FAILED);
     fakeserver_stop(&server);
     cr_assert_eq(server.request_count, 1);
@@ -167,9 +171,8 @@ Test(tool, bad_rows_are_written_down_and_the_others_sent)
     const struct fakeserver_step steps[] = {{.answer = NO_CONTENT}};
     write_file(csv, "t,v\n1,1\n,2\n3,\"x\n4,4\n");
     fakeserver_start(&server, steps, 1);
-    cr_assert_eq(RUN(import_main, "phusa", "import", "csv", csv, "--db", "d", "--measurement", "m",
-                     "--time", "t", "--time-format", "epoch:s", "--bad-rows", bad, "--url",
-                     server.url),
+    cr_assert_eq(RUN("import", "csv", csv, "--db", "d", "--measurement", "m", "--time", "t",
+                     "--time-format", "epoch:s", "--bad-rows", bad, "--url", server.url),
                  TOOL_REFUSED);
     fakeserver_stop(&server);
     cr_assert_str_eq(server.requests[0].bytes + server.requests[0].head_bytes,
@@ -197,8 +200,8 @@ Test(tool, a_write_is_cut_at_line_ends_outside_of_strings)
     write_file(lines,
                "m f=\"a\nb\" 1\nm f=\"c\" 2\n# comment\nm f=\"\n\" 3\nm f=\"d\" 4\nm f=\"e\" 5");
     fakeserver_start(&server, steps, 3);
-    cr_assert_eq(RUN(write_main, "phusa", "write", "--db", "d", "--precision", "s",
-                     "--batch-points", "2", lines, "--url", server.url),
+    cr_assert_eq(RUN("write", "--db", "d", "--precision", "s", "--batch-points", "2", lines,
+                     "--url", server.url),
                  TOOL_DONE);
     fakeserver_stop(&server);
     cr_assert_eq(server.request_count, 3);
@@ -223,16 +226,15 @@ Test(tool, exit_codes_tell_refused_from_failed)
         {.answer = NO_CONTENT, .close = true}};
     write_file(lines, "m f=1\n");
     fakeserver_start(&server, steps, 4);
-    cr_assert_eq(RUN(write_main, "phusa", "write", "--db", "d", lines, "--url", server.url), 1);
-    cr_assert_eq(RUN(write_main, "phusa", "write", "--db", "d", lines, "--url", server.url), 2);
-    cr_assert_eq(RUN(query_main, "phusa", "query", "SHOW X", "--url", server.url), 1);
-    cr_assert_eq(RUN(ping_main, "phusa", "ping", "--url", server.url), 0);
+    cr_assert_eq(RUN("write", "--db", "d", lines, "--url", server.url), 1);
+    cr_assert_eq(RUN("write", "--db", "d", lines, "--url", server.url), 2);
+    cr_assert_eq(RUN("query", "SHOW X", "--url", server.url), 1);
+    cr_assert_eq(RUN("ping", "--url", server.url), 0);
     fakeserver_stop(&server);
-    cr_assert_eq(RUN(ping_main, "phusa", "ping", "--url", server.url), 1, "nobody is there");
-    cr_assert_eq(RUN(write_main, "phusa", "write", lines, "--url", server.url), 2, "no --db");
-    cr_assert_eq(
-        RUN(write_main, "phusa", "write", "--db", "d", "/nonexistent", "--url", server.url), 2);
-    cr_assert_eq(RUN(import_main, "phusa", "import", "cvs", lines, "--url", server.url), 2);
+    cr_assert_eq(RUN("ping", "--url", server.url), 1, "nobody is there");
+    cr_assert_eq(RUN("write", lines, "--url", server.url), 2, "no --db");
+    cr_assert_eq(RUN("write", "--db", "d", "/nonexistent", "--url", server.url), 2);
+    cr_assert_eq(RUN("import", "cvs", lines, "--url", server.url), 2);
     fakeserver_free(&server);
     remove_all();
 }

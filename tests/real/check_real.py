@@ -20,6 +20,7 @@ import glob
 import json
 import math
 import os
+import pickle
 import sys
 import urllib.error
 import urllib.parse
@@ -113,12 +114,40 @@ def summary(numbers):
             "min": min(numbers), "max": max(numbers)}
 
 
-def grouped(rows, field, key):
-    groups = {}
-    for (series, second), values in rows.rows.items():
-        if field in values:
-            groups.setdefault(key(series, second), []).append(values[field])
-    return groups
+class Expected:
+    """What a server must say of one measurement; small, and can be pickled."""
+
+    def __init__(self, rows):
+        self.name, self.tag, self.fields, self.texts = rows.name, rows.tag, rows.fields, rows.texts
+        months = {second: month_start(second) for _, second in rows.rows}
+        groups = {field: ({}, {}, {}) for field in rows.fields + rows.texts}
+        for (series, second), values in rows.rows.items():
+            month = months[second]
+            for field, value in values.items():
+                whole, by_series, by_month = groups[field]
+                whole.setdefault("all", []).append(value)
+                by_series.setdefault(series, []).append(value)
+                by_month.setdefault(month, []).append(value)
+        self.groups = {field: [{key: summary(numbers) for key, numbers in one.items()}
+                               for one in groups[field]] for field in rows.fields}
+        self.text_counts = {field: {key: len(texts) for key, texts in groups[field][1].items()}
+                            for field in rows.texts}
+        self.months = self.all_months(set(months.values()))
+        self.series = min(series for series, _ in rows.rows)
+        self.series_rows = {second: values for (series, second), values in rows.rows.items()
+                            if series == self.series}
+        self.point_count = len(rows.rows)
+        self.value_count = sum(whole["all"]["count"] for whole, _, _ in self.groups.values())
+
+    @staticmethod
+    def all_months(starts):
+        """Every month from the first to the one after the last."""
+        moment = datetime.datetime.fromtimestamp(min(starts), UTC)
+        year, month, all_starts = moment.year, moment.month, []
+        while not all_starts or all_starts[-1] <= max(starts):
+            all_starts.append(calendar.timegm((year, month, 1, 0, 0, 0)))
+            year, month = (year + 1, 1) if month == 12 else (year, month + 1)
+        return all_starts
 
 
 # ---- the server ----
@@ -145,17 +174,6 @@ class Server:
                         raise SystemExit(f"{statement}\n  {result['error']}")
                     series += result.get("series", [])
         return series
-
-
-def months_between(rows):
-    seconds = [second for _, second in rows.rows]
-    first = datetime.datetime.fromtimestamp(month_start(min(seconds)), UTC)
-    starts, year, month = [], first.year, first.month
-    while calendar.timegm((year, month, 1, 0, 0, 0)) <= max(seconds):
-        starts.append(calendar.timegm((year, month, 1, 0, 0, 0)))
-        year, month = (year + 1, 1) if month == 12 else (year, month + 1)
-    starts.append(calendar.timegm((year, month, 1, 0, 0, 0)))
-    return starts
 
 
 AGGREGATES = ["count", "sum", "mean", "min", "max"]
@@ -191,79 +209,103 @@ class Checker:
         if self.wrong <= SHOWN_MAX:
             print(f"MISMATCH {what}: expected {expected!r}, the server says {found!r}")
 
-    def expect_groups(self, what, groups, found):
-        for key in sorted(set(groups) | set(found), key=str):
+    def expect_groups(self, what, expected, found):
+        for key in sorted(set(expected) | set(found), key=str):
             name = f"{what} {key}"
-            if key not in found or key not in groups:
-                self.expect(name, key in groups, key in found)
+            if key not in found or key not in expected:
+                self.expect(name, key in expected, key in found)
                 continue
-            expected = summary(groups[key])
             for function in AGGREGATES:
-                self.expect(f"{function} {name}", expected[function], found[key].get(function),
-                            exact=function not in ("sum", "mean"))
+                self.expect(f"{function} {name}", expected[key][function],
+                            found[key].get(function), exact=function not in ("sum", "mean"))
 
-    def whole(self, rows, field):
-        found = found_rows(self.server.ask(f'SELECT {calls(field)} FROM "{rows.name}"'),
+    def whole(self, measurement, field):
+        found = found_rows(self.server.ask(f'SELECT {calls(field)} FROM "{measurement.name}"'),
                            lambda one, values: "all")
-        self.expect_groups(f"{rows.name}.{field}", grouped(rows, field, lambda s, t: "all"), found)
+        self.expect_groups(f"{measurement.name}.{field}", measurement.groups[field][0], found)
 
-    def by_series(self, rows, field):
-        found = found_rows(
-            self.server.ask(f'SELECT {calls(field)} FROM "{rows.name}" GROUP BY "{rows.tag}"'),
-            lambda one, values: one["tags"][rows.tag])
-        self.expect_groups(f"{rows.name}.{field}", grouped(rows, field, lambda s, t: s), found)
+    def by_series(self, measurement, field):
+        series = self.server.ask(f'SELECT {calls(field)} FROM "{measurement.name}" '
+                                 f'GROUP BY "{measurement.tag}"')
+        found = found_rows(series, lambda one, values: one["tags"][measurement.tag])
+        self.expect_groups(f"{measurement.name}.{field}", measurement.groups[field][1], found)
 
-    def by_month(self, rows, field):
-        starts = months_between(rows)
+    def by_month(self, measurement, field):
+        starts = measurement.months
         if self.months == "group":
             series = self.server.ask(
-                f'SELECT {calls(field)} FROM "{rows.name}" WHERE time >= {starts[0]}s '
+                f'SELECT {calls(field)} FROM "{measurement.name}" WHERE time >= {starts[0]}s '
                 f'AND time < {starts[-1]}s GROUP BY time(1mo) fill(none)')
             found = found_rows(series, lambda one, values: values["time"])
         else:  # a server without calendar months: one question for each
             found = {}
             for start, end in zip(starts, starts[1:]):
-                series = self.server.ask(f'SELECT {calls(field)} FROM "{rows.name}" '
+                series = self.server.ask(f'SELECT {calls(field)} FROM "{measurement.name}" '
                                          f'WHERE time >= {start}s AND time < {end}s')
                 found.update(found_rows(series, lambda one, values, start=start: start))
-        self.expect_groups(f"{rows.name}.{field} month",
-                           grouped(rows, field, lambda s, t: month_start(t)), found)
+        self.expect_groups(f"{measurement.name}.{field} month", measurement.groups[field][2], found)
 
-    def texts(self, rows, field):
-        expected = {key: len(group) for key, group in grouped(rows, field, lambda s, t: s).items()}
+    def texts(self, measurement, field):
         found = {}
-        for one in self.server.ask(
-                f'SELECT count("{field}") AS count FROM "{rows.name}" GROUP BY "{rows.tag}"'):
-            found[one["tags"][rows.tag]] = one["values"][0][1]
-        self.expect(f"count {rows.name}.{field}", expected, found)
+        for one in self.server.ask(f'SELECT count("{field}") AS count FROM "{measurement.name}" '
+                                   f'GROUP BY "{measurement.tag}"'):
+            found[one["tags"][measurement.tag]] = one["values"][0][1]
+        self.expect(f"count {measurement.name}.{field}", measurement.text_counts[field], found)
 
-    def every_row(self, rows, series):
-        fields = rows.fields + rows.texts
+    def every_row(self, measurement):
+        fields = measurement.fields + measurement.texts
         selected = ", ".join(f'"{field}"' for field in fields)
-        answer = self.server.ask(
-            f'SELECT {selected} FROM "{rows.name}" WHERE "{rows.tag}" = \'{series}\'')
         found = {}
-        for one in answer:
+        for one in self.server.ask(f'SELECT {selected} FROM "{measurement.name}" '
+                                   f'WHERE "{measurement.tag}" = \'{measurement.series}\''):
             for row in one["values"]:
                 found[row[0]] = {f: v for f, v in zip(fields, row[1:]) if v is not None}
-        expected = {second: values for (s, second), values in rows.rows.items() if s == series}
-        self.expect(f"rows of {rows.name} {series}", len(expected), len(found))
-        for second in sorted(expected):
-            self.expect(f"row {rows.name} {series} {second}", expected[second], found.get(second))
+        name = f"{measurement.name} {measurement.series}"
+        for second in sorted(set(measurement.series_rows) | set(found)):
+            self.expect(f"row {name} {second}", measurement.series_rows.get(second),
+                        found.get(second))
 
-    def check(self, rows):
+    def check(self, measurement):
         before = self.compared
-        for field in rows.fields:
-            self.whole(rows, field)
-            self.by_series(rows, field)
-            self.by_month(rows, field)
-        for field in rows.texts:
-            self.texts(rows, field)
-        series = min(s for s, _ in rows.rows)
-        self.every_row(rows, series)
-        values = sum(sum(1 for f in rows.fields if f in v) for v in rows.rows.values())
-        print(f"{rows.name}: {len(rows.rows)} points, {values} numbers, "
-              f"{self.compared - before} comparisons")
+        for field in measurement.fields:
+            self.whole(measurement, field)
+            self.by_series(measurement, field)
+            self.by_month(measurement, field)
+        for field in measurement.texts:
+            self.texts(measurement, field)
+        self.every_row(measurement)
+        print(f"{measurement.name}: {measurement.point_count} points, {measurement.value_count} "
+              f"numbers, {self.compared - before} comparisons")
+
+
+def read_all(directory, only):
+    found = []
+    for name, read in [("air", read_air), ("load", read_load), ("salt", read_salt)]:
+        if only and name not in only:
+            continue
+        try:
+            rows = read(directory)
+        except (ImportError, KeyError) as error:
+            if name != "load":
+                raise
+            print(f"load: skipped, Python has no time zones here ({error})")
+            continue
+        if not rows.rows:
+            raise SystemExit(f"{name}: no rows in {directory}")
+        found.append(Expected(rows))
+    return found
+
+
+def read_or_recall(options):
+    """The files take longer than the questions: run.sh asks several times."""
+    if options.cache and os.path.exists(options.cache):
+        with open(options.cache, "rb") as file:
+            return pickle.load(file)
+    found = read_all(options.data, options.only)
+    if options.cache:
+        with open(options.cache, "wb") as file:
+            pickle.dump(found, file)
+    return found
 
 
 def main():
@@ -274,22 +316,12 @@ def main():
     parser.add_argument("--months", choices=["group", "where"], default="group",
                         help="ask months by GROUP BY time(1mo), or one WHERE for each")
     parser.add_argument("--only", choices=["air", "load", "salt"], action="append")
+    parser.add_argument("--cache", help="keep what is expected in this file, or take it from there")
     options = parser.parse_args()
 
     checker = Checker(Server(options.url, options.db), options.months)
-    for name, read in [("air", read_air), ("load", read_load), ("salt", read_salt)]:
-        if options.only and name not in options.only:
-            continue
-        try:
-            rows = read(options.data)
-        except (ImportError, FileNotFoundError, KeyError) as error:
-            if name != "load" or isinstance(error, FileNotFoundError):
-                raise
-            print(f"load: skipped, Python has no time zones here ({error})")
-            continue
-        if not rows.rows:
-            raise SystemExit(f"{name}: no rows in {options.data}")
-        checker.check(rows)
+    for measurement in read_or_recall(options):
+        checker.check(measurement)
     if checker.wrong > SHOWN_MAX:
         print(f"... and {checker.wrong - SHOWN_MAX} more")
     print(f"{checker.compared} comparisons, {checker.wrong} mismatches")

@@ -6,31 +6,39 @@
 #   3  on another empty directory: SIGKILL phusad in the middle of the import, start it again,
 #      repeat the import (it goes on from its state file), compare
 #   4  SIGKILL with everything in the log, compare; seal everything, compare; restart, compare
+#   5  correct one value: now the comparison must fail, or it would show nothing
 #
-# Usage: tests/real/run.sh [BUILD_DIR]      default build/release
+# Usage: tests/real/run.sh [BUILD_DIR]      default: B of the environment, else build/release
 # PHUSA_REAL_DATA names the folder of the files (default ../shared/data beside the project); where
-# it, or python3, is missing, the test says so and is skipped.
+# it, or python3, is missing, the test says so and is skipped. Ends with "N passed, N failed, ...".
 set -eu
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
-build=${1:-$root/build/release}
-data=${PHUSA_REAL_DATA:-$root/../shared/data}
-http_port=${PHUSA_REAL_PORT:-18186}
-tcp_port=$((http_port + 1))
-url=http://127.0.0.1:$http_port
+cd "$root"
+build=${1:-${B:-build/release}}
+data=${PHUSA_REAL_DATA:-../shared/data}
 
-if ! command -v python3 >/dev/null; then
-    echo "tests/real: skipped: python3 is not installed"
+skip() {
+    echo "tests/real: skipped: $1"
+    echo "0 passed, 0 failed, 1 skipped"
     exit 0
-fi
-if [ ! -d "$data/beijing_air" ]; then
-    echo "tests/real: skipped: no data in $data (set PHUSA_REAL_DATA)"
-    exit 0
-fi
+}
+command -v python3 >/dev/null || skip "python3 is not installed"
+[ -d "$data/beijing_air" ] || skip "no data in $data (PHUSA_REAL_DATA names another folder)"
+
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+http_port=${PHUSA_REAL_PORT:-$(free_port)}
+tcp_port=$(free_port)
+url=http://127.0.0.1:$http_port
 
 work=$(mktemp -d)
 server=
+passed=0
+finished=
 cleanup() {
+    [ -n "$finished" ] || echo "$passed passed, 1 failed, 0 skipped"
     if [ -n "$server" ]; then kill -KILL "$server" 2>/dev/null || true; fi
     rm -rf "$work"
 }
@@ -69,7 +77,15 @@ stop() { # SIGNAL
     fi
 }
 
-check() { python3 "$root/tests/real/check_real.py" --url "$url" --db real --data "$data"; }
+compare() {
+    python3 tests/real/check_real.py --url "$url" --db real --data "$data" --cache "$work/expected"
+}
+
+check() { # WHAT
+    say "compare $1"
+    compare
+    passed=$((passed + 1))
+}
 
 import_air() {
     "$build/phusa" import csv "$data"/beijing_air/*.csv --url "$url" --db real --create-db \
@@ -98,11 +114,10 @@ say "1 import"
 start "$work/a"
 import_air
 import_others
-say "2 compare, restart, compare"
-check
+check "after the import"
 stop TERM
 start "$work/a"
-check
+check "after a restart"
 stop TERM
 
 say "3 kill in the middle of an import, repeat it"
@@ -111,10 +126,12 @@ code=0
 import_air --state "$work/state" --batch-rows 2000 --connections 2 --retry 1s \
     >"$work/import.log" 2>&1 &
 importer=$!
-# Kill when about a third is acknowledged: the state file grows a line a file.
+# Kill when about a third is acknowledged: the fifth word of a file's line is how far it has come.
+acknowledged_bytes() {
+    awk '$1 == "file" { sum += $5 } END { print sum + 0 }' "$work/state" 2>/dev/null || echo 0
+}
 tries=0
-while [ "$(grep -c '^file' "$work/state" 2>/dev/null || true)" -lt 5 ] 2>/dev/null ||
-    [ ! -s "$work/state" ]; do
+until [ "$(acknowledged_bytes)" -gt 10000000 ]; do
     if ! kill -0 "$importer" 2>/dev/null || [ $tries -gt 3000 ]; then break; fi
     tries=$((tries + 1))
     sleep 0.01
@@ -129,21 +146,31 @@ fi
 start "$work/b"
 import_air --state "$work/state" --batch-rows 2000 --connections 2
 import_others
-check
+check "after a kill in the middle and a repeat"
 
-say "4 kill, compare, seal, compare, restart, compare"
+say "4 kill, seal, restart"
 stop KILL
 start "$work/b"
-check
+check "after a kill"
 python3 - "$url/api/v1/admin/seal" <<'EOF'
 import sys, urllib.request
 answer = urllib.request.urlopen(urllib.request.Request(sys.argv[1], data=b""), timeout=600)
 if answer.status != 204:
     sys.exit(f"seal: {answer.status}")
 EOF
-check
+check "after everything was sealed"
 stop TERM
 start "$work/b"
-check
+check "after another restart"
+
+say "5 one value is corrected: the comparison must notice"
+echo 'air,station=Dongsi PM10=1 1400000400000000000' | "$build/phusa" write --url "$url" --db real
+if compare >"$work/wrong.log"; then
+    echo "tests/real: the comparison does not notice a wrong value"
+    exit 1
+fi
+tail -n 1 "$work/wrong.log"
+passed=$((passed + 1))
 stop TERM
-say "all equal"
+finished=yes
+echo "$passed passed, 0 failed, 0 skipped"
