@@ -262,14 +262,15 @@ lint: build/deps.build build/deps.check
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
 	install -m 755 $(B)/phusad $(B)/phusa $(DESTDIR)$(PREFIX)/bin/
-	install -m 644 $(B)/libphusa.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 644 $(B)/libphusa.a $(B)/libphusa-client.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 755 $(B)/libphusa.so $(DESTDIR)$(PREFIX)/lib/libphusa.so.0
 	ln -sf libphusa.so.0 $(DESTDIR)$(PREFIX)/lib/libphusa.so
-	install -m 644 engine/include/phusa.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 engine/include/phusa.h client/lib/phusa_client.h $(DESTDIR)$(PREFIX)/include/
 	install -m 644 $(B)/phusa.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
 uninstall:
 	cd $(DESTDIR)$(PREFIX) && rm -f bin/phusad bin/phusa lib/libphusa.a lib/libphusa.so \
-	    lib/libphusa.so.0 include/phusa.h lib/pkgconfig/phusa.pc
+	    lib/libphusa.so.0 lib/libphusa-client.a include/phusa.h include/phusa_client.h \
+	    lib/pkgconfig/phusa.pc
 
 .PHONY: help format clean
 help:
