@@ -529,6 +529,7 @@ static phusa_status open_log(struct phusa *db, struct phusa_error *error)
                                         .repair = db->options.repair_wal,
                                         .log = &db->log};
     const uint64_t from_lsn = catalog_flushed_lsn(db->catalog);
+    db->replay_from_lsn = from_lsn;
     db->recorded_at_ns = catalog_recorded_at_ns(db->catalog);
     struct wal *wal;
     struct phusa_error reason = {0};

@@ -98,6 +98,7 @@ struct phusa {
     pthread_t sequencer, flusher;
     bool sequencer_runs, flusher_runs;
     struct sequencer_state *state;  /* the sequencer's own */
+    uint64_t replay_from_lsn;       /* points before it were in runs when the store was opened */
     _Atomic int64_t recorded_at_ns; /* the greatest given out; the sequencer writes it */
 
     struct {

@@ -419,6 +419,12 @@ static phusa_status apply_points(struct phusa *db, struct phusa_text body)
         size_t count;
         status = points_next_rows(s->reader, &rows, &count);
         if (status != PHUSA_OK || count == 0) break;
+        /* A head may be frozen in the middle of a group: then the first of its rows are in a run.
+         */
+        while (count > 0 && rows->lsn < db->replay_from_lsn) {
+            rows++;
+            count--;
+        }
         status = append_rows(db, header.policy, rows, count);
     }
     if (status == PHUSA_OK)
