@@ -622,7 +622,7 @@ static phusa_status run_group(struct fold *f, const struct group *group)
     }
     const int64_t start_ns = f->start_ns;
     if (!f->plan->range.has_start) {
-        uint64_t rows = 0;
+        double rows = 0;
         int64_t first_ns = f->end_ns;
         for (size_t s = 0; s < group->series_count; s++) {
             const phusa_status status =

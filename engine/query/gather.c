@@ -33,6 +33,8 @@ struct row_block {
     } columns[];
 };
 
+#define SPLITS_UNKNOWN UINT64_MAX
+
 struct order_entry {
     uint64_t time; /* biased, so that it sorts as unsigned */
     uint32_t place;
@@ -50,6 +52,7 @@ struct gather {
     struct row_block **blocks;
     size_t block_count, block_capacity;
     uint64_t row_count;
+    uint64_t splits_left; /* of the group; an estimate that halving does not lower must end too */
     /* what answer_rows() gets */
     int64_t times_ns[VECTOR_ROWS_MAX];
     struct vector *slots;
@@ -258,17 +261,21 @@ static phusa_status run_range(struct gather *g, int64_t start_ns, int64_t end_ns
                               uint64_t rows_target)
 {
     if (start_ns >= end_ns || !answer_wants_rows(g->answer)) return PHUSA_OK;
-    uint64_t rows = 0;
+    double rows = 0;
     int64_t first_ns = end_ns;
     for (size_t s = 0; s < g->group->series_count; s++) {
         const phusa_status status =
             scan_estimate(&g->scan, g->group->series[s], start_ns, end_ns, &rows, &first_ns);
         if (status != PHUSA_OK) return status;
     }
-    if (rows == 0) return PHUSA_OK;
+    if (first_ns >= end_ns) return PHUSA_OK;
     if (first_ns > start_ns) start_ns = first_ns;
     const uint64_t span = (uint64_t)end_ns - (uint64_t)start_ns;
-    if (rows <= rows_target || span < 2) return run_slice(g, start_ns, end_ns);
+    if (g->splits_left == SPLITS_UNKNOWN)
+        g->splits_left = 64 + 4 * (uint64_t)(rows / (double)rows_target);
+    if (rows <= (double)rows_target || span < 2 || g->splits_left == 0)
+        return run_slice(g, start_ns, end_ns);
+    g->splits_left--;
     const int64_t middle_ns = (int64_t)((uint64_t)start_ns + span / 2);
     const bool down = g->plan->select->descending;
     phusa_status status = down ? run_range(g, middle_ns, end_ns, rows_target)
@@ -297,10 +304,11 @@ static phusa_status run_group(struct gather *g, const struct group *group, int64
 {
     const struct select_statement *select = g->plan->select;
     g->group = group;
+    g->splits_left = SPLITS_UNKNOWN;
     answer_series(g->answer, group->tag_values);
     uint64_t rows_target = slice_rows(g);
-    /* With a small LIMIT small slices do, unless WHERE throws most rows away. Every series adds
-     * one to the estimate, hence the floor. */
+    /* With a small LIMIT small slices do, unless WHERE throws most rows away; but a slice costs a
+     * seek for each series, so it should give some rows of each. */
     if (select->limit > 0 && g->plan->row_filter == NULL) {
         const uint64_t wanted = (select->limit + select->row_offset) * 2 + group->series_count * 2;
         if (wanted < rows_target) rows_target = wanted;

@@ -184,7 +184,7 @@ static phusa_status gather(struct scan *scan, uint64_t series, int64_t start_ns,
     arena_reset(&scan->arena);
     *pieces = (struct pieces){0};
     if (start_ns >= end_ns) return PHUSA_OK;
-    phusa_status status = PHUSA_OK;
+    phusa_status status = budget_read(scan->budget, 0); /* many series may have nothing to read */
     const size_t file_count = scan->manifest->files == NULL ? 0 : scan->manifest->files->file_count;
     for (size_t i = 0; status == PHUSA_OK && i < file_count; i++)
         status = gather_file(scan, i, series, start_ns, end_ns, pieces);
@@ -196,24 +196,22 @@ static phusa_status gather(struct scan *scan, uint64_t series, int64_t start_ns,
 }
 
 phusa_status scan_estimate(struct scan *scan, uint64_t series, int64_t start_ns, int64_t end_ns,
-                           uint64_t *rows, int64_t *first_ns)
+                           double *rows, int64_t *first_ns)
 {
     struct pieces pieces;
     const phusa_status status = gather(scan, series, start_ns, end_ns, &pieces);
     if (status != PHUSA_OK) return status;
-    uint64_t sum = 0;
     for (size_t i = 0; i < pieces.count; i++) {
         const struct piece *p = &pieces.items[i];
         *first_ns = earlier(*first_ns, p->time_min_ns);
         if (p->head != NULL) {
-            sum += p->head_rows;
+            *rows += p->head_rows;
             continue;
         }
         const double whole = (double)p->stored.time_max_ns - (double)p->stored.time_min_ns + 1;
         const double part = (double)p->time_max_ns - (double)p->time_min_ns + 1;
-        sum += (uint64_t)((double)p->stored.row_count * (part / whole)) + 1;
+        *rows += (double)p->stored.row_count * (part / whole);
     }
-    *rows += sum;
     return PHUSA_OK;
 }
 

@@ -51,10 +51,11 @@ PHUSA_MUST_USE phusa_status scan_init(struct scan *scan,
 void scan_deinit(struct scan *scan);
 PHUSA_MUST_USE phusa_status scan_series(struct scan *scan, uint64_t series, int64_t start_ns,
                                         int64_t end_ns, const struct scan_visitor *visitor);
-/* Without reading them: about how many rows scan_series() would visit, added to *rows; *first_ns is
- * lowered to the time of the first. */
+/* Without reading them: about how many rows scan_series() would visit, added to *rows (a part of a
+ * chunk counts as that part of its rows, so less than one is possible where there are some);
+ * *first_ns is lowered to the earliest time that a row may have. */
 PHUSA_MUST_USE phusa_status scan_estimate(struct scan *scan, uint64_t series, int64_t start_ns,
-                                          int64_t end_ns, uint64_t *rows, int64_t *first_ns);
+                                          int64_t end_ns, double *rows, int64_t *first_ns);
 /* Turn a chunk into calls of visitor->rows. */
 PHUSA_MUST_USE phusa_status scan_chunk_rows(struct scan *scan, const struct chunk_view *chunk,
                                             const int *columns, int64_t start_ns, int64_t end_ns,
