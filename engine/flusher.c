@@ -47,12 +47,6 @@ static phusa_status checkpoint_indexes(struct phusa *db)
     return status;
 }
 
-static bool never(void *context)
-{
-    (void)context;
-    return false;
-}
-
 static phusa_status flush_policies(struct phusa *db, struct head *head, struct arena *arena,
                                    struct file_info **files, size_t *file_count)
 {
@@ -66,7 +60,7 @@ static phusa_status flush_policies(struct phusa *db, struct head *head, struct a
         struct policy_info policy;
         if (!catalog_get_policy(db->catalog, policies[i], &policy)) continue; /* dropped */
         status =
-            compact_flush(db->catalog, db->dir, head, &policy, never, NULL, &(*files)[*file_count]);
+            compact_flush(db->catalog, db->dir, head, &policy, NULL, NULL, &(*files)[*file_count]);
         if (status == PHUSA_OK) (*file_count)++;
     }
     return status;
@@ -189,13 +183,37 @@ static void request_freeze(struct phusa *db)
 
 /* ---- merges and seals ---- */
 
-static bool head_waits(void *context)
+static void flush_waiting(struct phusa *db)
+{
+    struct phusa_error error = {0};
+    const phusa_status status = flusher_flush(db, &error);
+    pthread_mutex_lock(&db->flusher_mutex);
+    const bool news = status != db->flush_status;
+    db->flush_status = status;
+    db->flush_error = error;
+    if (status == PHUSA_OK) db->flushed_count = db->frozen_count;
+    pthread_cond_broadcast(&db->flusher_done);
+    pthread_mutex_unlock(&db->flusher_mutex);
+    if (news && status != PHUSA_OK)
+        log_write(&db->log, PHUSA_LOG_ERROR, "%s; trying again every second", error.text);
+    else if (news)
+        log_write(&db->log, PHUSA_LOG_INFO, "points in memory reach the disk again");
+}
+
+/* Asked between the series of a merge or seal. A head that waits is flushed on the way: a job that
+ * gave up for each of them would, under steady writes, never end. Where the disk does not take
+ * the head it will not take the job's files either. */
+static bool gives_up(void *context)
 {
     struct phusa *db = context;
     pthread_mutex_lock(&db->flusher_mutex);
-    const bool waits = db->flusher_stopping || db->flushed_count < db->frozen_count;
+    const bool waits = db->flushed_count < db->frozen_count;
     pthread_mutex_unlock(&db->flusher_mutex);
-    return waits;
+    if (waits) flush_waiting(db);
+    pthread_mutex_lock(&db->flusher_mutex);
+    const bool stops = db->flusher_stopping || db->flush_status != PHUSA_OK;
+    pthread_mutex_unlock(&db->flusher_mutex);
+    return stops;
 }
 
 /* One job of one policy; *did: there was one. `force`: seal what is still open, too. */
@@ -207,7 +225,7 @@ static phusa_status compact_policy(struct phusa *db, const struct policy_info *p
     const struct compact_options options = {.now_ns = db_now_ns(db),
                                             .grace_ns = db->options.seal_grace_ns,
                                             .force = force,
-                                            .cancel = head_waits,
+                                            .cancel = gives_up,
                                             .context = db};
     const phusa_status status = compact_step(db->catalog, db->dir, policy, &options, &job, &error);
     if (job == COMPACT_MERGE) atomic_fetch_add(&db->count.merges, 1);
@@ -219,7 +237,7 @@ static phusa_status compact_policy(struct phusa *db, const struct policy_info *p
     return status;
 }
 
-/* Jobs of every policy until there are none, or a head waits to be flushed. */
+/* Jobs of every policy until there are none. */
 static phusa_status compact_all(struct phusa *db, bool force)
 {
     struct database_info *databases;
@@ -258,31 +276,16 @@ static bool head_is_old(struct phusa *db)
            clock_monotonic_ns() - stats.created_ns > db->options.flush_interval_ns;
 }
 
-static void flush_waiting(struct phusa *db)
-{
-    struct phusa_error error = {0};
-    const phusa_status status = flusher_flush(db, &error);
-    pthread_mutex_lock(&db->flusher_mutex);
-    const bool news = status != db->flush_status;
-    db->flush_status = status;
-    db->flush_error = error;
-    if (status == PHUSA_OK) db->flushed_count = db->frozen_count;
-    pthread_cond_broadcast(&db->flusher_done);
-    pthread_mutex_unlock(&db->flusher_mutex);
-    if (news && status != PHUSA_OK)
-        log_write(&db->log, PHUSA_LOG_ERROR, "%s; trying again every second", error.text);
-    else if (news)
-        log_write(&db->log, PHUSA_LOG_INFO, "points in memory reach the disk again");
-}
-
-/* Sleep until there is work or a second has passed. */
+/* Sleep until there is work or a second has passed; a disk that does not take a head is tried again
+ * every second. */
 static void wait_for_work(struct phusa *db)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec++;
-    while (!db->flusher_stopping && db->seals_done == db->seals_wanted &&
-           (db->flushed_count == db->frozen_count || db->flush_status != PHUSA_OK))
+    while (!db->flusher_stopping &&
+           (db->flush_status != PHUSA_OK ||
+            (db->seals_done == db->seals_wanted && db->flushed_count == db->frozen_count)))
         if (pthread_cond_timedwait(&db->flusher_wanted, &db->flusher_mutex, &until) == ETIMEDOUT)
             break;
 }
@@ -305,7 +308,7 @@ void *flusher_main(void *context)
         if (!db->options.read_only && db->wal != NULL) (void)!wal_prepare(db->wal);
         if (seal) {
             const phusa_status status = compact_all(db, true);
-            if (status == PHUSA_ECANCELLED) continue; /* a head came first */
+            if (status == PHUSA_ECANCELLED) continue; /* it stops, or has no room: see gives_up() */
             pthread_mutex_lock(&db->flusher_mutex);
             db->seals_done = seals;
             db->seal_status = status;
