@@ -6,7 +6,7 @@
 
 /* ---- a table of texts ---- */
 
-#define TABLE_COLUMNS_MAX 5
+#define TABLE_COLUMNS_MAX 2
 struct table {
     struct context *c;
     struct phusa_text name;
@@ -100,21 +100,39 @@ static phusa_status show_databases(struct context *c)
     return status;
 }
 
-static phusa_status policy_row(struct context *c, struct table *table,
-                               const struct policy_info *policy, bool is_default)
+/* The rows of up to VECTOR_ROWS_MAX policies, typed as InfluxDB types them. */
+static phusa_status give_policies(struct context *c, const struct policy_info *policies,
+                                  size_t count, uint32_t default_policy)
 {
-    char duration[DURATION_BYTES_MAX], shard[DURATION_BYTES_MAX];
-    const size_t duration_bytes = duration_print_hms(policy->duration, duration);
-    const size_t shard_bytes = duration_print_hms(policy->shard, shard);
-    const struct phusa_text cells[TABLE_COLUMNS_MAX] = {
-        text_of(policy->name),
-        {arena_copy(&c->budget.arena, duration, duration_bytes), duration_bytes},
-        {arena_copy(&c->budget.arena, shard, shard_bytes), shard_bytes},
-        text_of("1"),
-        text_of(is_default ? "true" : "false"),
-    };
-    if (cells[1].bytes == NULL || cells[2].bytes == NULL) return budget_no_memory(&c->budget);
-    return table_row(table, cells);
+    struct arena *arena = &c->budget.arena;
+    struct phusa_text *texts[3];
+    for (int i = 0; i < 3; i++)
+        texts[i] = arena_array(arena, count, sizeof *texts[i]);
+    int64_t *replicas = arena_array(arena, count, sizeof *replicas);
+    uint8_t *defaults = arena_array(arena, count, sizeof *defaults);
+    if (texts[0] == NULL || texts[1] == NULL || texts[2] == NULL || replicas == NULL ||
+        defaults == NULL)
+        return budget_no_memory(&c->budget);
+    for (size_t i = 0; i < count; i++) {
+        char duration[DURATION_BYTES_MAX], shard[DURATION_BYTES_MAX];
+        const size_t duration_bytes = duration_print_hms(policies[i].duration, duration);
+        const size_t shard_bytes = duration_print_hms(policies[i].shard, shard);
+        texts[0][i] = text_of(policies[i].name);
+        texts[1][i] =
+            (struct phusa_text){arena_copy(arena, duration, duration_bytes), duration_bytes};
+        texts[2][i] = (struct phusa_text){arena_copy(arena, shard, shard_bytes), shard_bytes};
+        if (texts[1][i].bytes == NULL || texts[2][i].bytes == NULL)
+            return budget_no_memory(&c->budget);
+        replicas[i] = 1;
+        defaults[i] = policies[i].id == default_policy;
+    }
+    const struct phusa_column columns[] = {{.type = PHUSA_STRING, .s = texts[0]},
+                                           {.type = PHUSA_STRING, .s = texts[1]},
+                                           {.type = PHUSA_STRING, .s = texts[2]},
+                                           {.type = PHUSA_INTEGER, .i = replicas},
+                                           {.type = PHUSA_BOOLEAN, .b = defaults}};
+    const struct phusa_rows rows = {.row_count = count, .columns = columns};
+    return c->sink->rows(c->sink->context, &rows);
 }
 
 static phusa_status show_policies(struct context *c)
@@ -126,15 +144,19 @@ static phusa_status show_policies(struct context *c)
     size_t count;
     status = catalog_policies(c->environment->catalog, database.id, &policies, &count);
     if (status != PHUSA_OK) return budget_no_memory(&c->budget);
-    struct table *table = table_new(c, (struct phusa_text){"", 0});
-    if (table == NULL) status = budget_no_memory(&c->budget);
-    static const char *const columns[] = {"name", "duration", "shardGroupDuration", "replicaN",
-                                          "default"};
-    for (size_t i = 0; status == PHUSA_OK && i < TABLE_COLUMNS_MAX; i++)
-        table_column(table, columns[i]);
-    for (size_t i = 0; status == PHUSA_OK && i < count; i++)
-        status = policy_row(c, table, &policies[i], policies[i].id == database.default_policy);
-    if (status == PHUSA_OK) status = table_flush(table);
+    const struct phusa_text columns[] = {text_of("name"), text_of("duration"),
+                                         text_of("shardGroupDuration"), text_of("replicaN"),
+                                         text_of("default")};
+    const struct phusa_series_header header = {
+        .statement = c->number, .name = {"", 0}, .columns = columns, .column_count = 5};
+    if (count > 0) status = c->sink->series_begin(c->sink->context, &header);
+    for (size_t i = 0; status == PHUSA_OK && i < count; i += VECTOR_ROWS_MAX) {
+        const size_t left = count - i;
+        const size_t rows = left < VECTOR_ROWS_MAX ? left : VECTOR_ROWS_MAX;
+        status = budget_answer(&c->budget, rows);
+        if (status == PHUSA_OK)
+            status = give_policies(c, &policies[i], rows, database.default_policy);
+    }
     mem_free(policies);
     return status;
 }

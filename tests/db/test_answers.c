@@ -201,6 +201,9 @@ Test(answers, databases_and_policies_come_and_go)
         {"CREATE DATABASE two TZ 'Asia/Ho_Chi_Minh'", ""},
         {"CREATE RETENTION POLICY sparse ON one DURATION INF REPLICATION 1 SHARD DURATION 10y", ""},
         {"SHOW DATABASES", "databases name\n\"one\"\n\"two\"\n"},
+        {"SHOW RETENTION POLICIES ON one",
+         " name duration shardGroupDuration replicaN default\n\"autogen\" \"0s\" \"1mo\" 1 true\n"
+         "\"sparse\" \"0s\" \"10y\" 1 false\n"},
         {"DROP DATABASE two", ""},
         {"SHOW DATABASES", "databases name\n\"one\"\n"},
         {"SELECT x FROM two..m", "! database not found: two\n"},
