@@ -132,10 +132,10 @@ $(B)/tests/client.test: | $(B)/phusa
 # ---- everything: unit tests, crash tests, scripts (tests/NAME/run.sh), the example, fuzz corpora ----
 .PHONY: test asan run-all run-asan
 test: build/deps.build
-	@$(MAKE) --no-print-directory all
-	@$(MAKE) --no-print-directory VARIANT=debug run-all
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@$(MAKE) --no-print-directory -j$$(nproc) VARIANT=debug run-all
 asan: build/deps.build
-	@$(MAKE) --no-print-directory VARIANT=asan run-asan
+	@$(MAKE) --no-print-directory -j$$(nproc) VARIANT=asan run-asan
 CORPUS_BINS := $(patsubst tests/fuzz/%.c,$(B)/corpus/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 TEST_SCRIPTS := $(sort $(wildcard tests/*/run.sh))
 run-all: test-bins $(B)/embed $(CORPUS_BINS)

@@ -253,8 +253,9 @@ struct phusa_refusal {
 PHUSA_API size_t phusa_batch_refused(const struct phusa_batch *batch,
                                      const struct phusa_refusal **refusals, size_t *kept);
 
-/* Durable when it returns PHUSA_OK or PHUSA_EPARTIAL (some refused). Blocks. On any other
- * status nothing of the batch was stored. */
+/* Durable when it returns PHUSA_OK or PHUSA_EPARTIAL (some refused). Blocks. After PHUSA_EIO and
+ * PHUSA_EFAILED what the disk holds is known only when the directory is opened again: the batch
+ * may be there then, whole or not at all. On any other status nothing of it was stored. */
 PHUSA_API PHUSA_MUST_USE phusa_status phusa_write(struct phusa *db, struct phusa_batch *batch,
                                                   struct phusa_error *error);
 /* The same without waiting: `done` is called once, from a thread of phusa's, when the

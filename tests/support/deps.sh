@@ -1,5 +1,5 @@
 #!/bin/sh
-# deps.sh SET - install the Debian packages that SET (build, check or bench) needs and that are missing, saying
+# deps.sh SET - install the Debian packages that SET (build or check) needs and that are missing, saying
 # what and why. Quick and silent when nothing is missing. On another system it says what to install.
 set -eu
 

@@ -7,13 +7,14 @@ dir=$1 sanitized=$2
 shift 2
 mkdir -p "$dir"
 jobs=${TEST_JOBS:-2}
+limit=${TEST_SECONDS_MAX:-900} # one that hangs fails
 
 run_one() {
     log=$dir/$(echo "$1" | tr '/' '_').log
     began=$(date +%s)
     case $1 in
-    *.sh) sh "$1" >"$log" 2>&1 ;;
-    *) "$1" >"$log" 2>&1 ;;
+    *.sh) timeout "$limit" sh "$1" >"$log" 2>&1 ;;
+    *) timeout "$limit" "$1" >"$log" 2>&1 ;;
     esac
     echo $? >"$log.exit"
     echo "$(($(date +%s) - began))" >"$log.seconds"
