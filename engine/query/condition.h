@@ -34,8 +34,8 @@ PHUSA_MUST_USE phusa_status condition_split(struct budget *budget, struct expr *
 /* What a name in `rest` is. */
 typedef bool (*condition_is_field_fn)(void *context, const struct expr *name);
 
-/* Which series can have matching rows, as a tree for the index; NULL: all. *exact: rows need not be
- * asked again. *residual: the conjuncts that rows must be asked, NULL: none. */
+/* Which series can have matching rows, as a tree for the index; NULL: all. *residual: the conjuncts
+ * that their rows must still be asked, NULL: none. */
 PHUSA_MUST_USE phusa_status condition_series(struct budget *budget, struct expr *rest,
                                              condition_is_field_fn is_field, void *context,
                                              struct pattern_list *patterns,

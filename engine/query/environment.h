@@ -33,7 +33,7 @@ struct query_environment {
     struct zone_table *zones;
     struct query_counters *counters;
     void *owner; /* the first argument of what follows */
-    /* NULL: the database was dropped. Released with index_release. */
+    /* NULL: the database was dropped. Let go by index_unpin. */
     struct index *(*index_pin)(void *owner, uint32_t database);
     void (*index_unpin)(void *owner, struct index *index);
     /* PHUSA_ENOTFOUND: the policy was dropped. */

@@ -6,6 +6,8 @@
  */
 #include "query/plan.h"
 
+#include "query/name.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +21,7 @@ struct planner {
     struct phusa_text *tags;
     size_t tag_count;
     size_t slot_capacity, column_capacity;
+    struct select_column *namings; /* of plan->columns */
     bool in_where;
     bool has_raw_name; /* a field or tag of SELECT outside of a call */
 };
@@ -292,24 +295,42 @@ static phusa_status build(struct planner *p, const struct expr *expr, struct nod
 
 /* ---- columns ---- */
 
-static phusa_status add_column(struct planner *p, struct phusa_text name, struct node *node)
+/* `naming` is what the column is called after, see name.h. */
+static phusa_status add_column(struct planner *p, struct select_column naming, struct node *node)
 {
     struct plan *plan = p->plan;
-    struct phusa_text unique = name;
-    for (unsigned suffix = 1;; suffix++) {
-        bool taken = false;
-        for (uint32_t i = 0; i < plan->column_count; i++)
-            if (text_equal(plan->columns[i].name, unique)) taken = true;
-        if (!taken) break;
-        const char *text =
-            arena_print(&p->budget->arena, "%.*s_%u", (int)name.size_bytes, name.bytes, suffix);
-        if (text == NULL) return no_memory(p);
-        unique = text_of(text);
-    }
-    if (!arena_grow(&p->budget->arena, (void **)&plan->columns, &p->column_capacity,
-                    plan->column_count, sizeof *plan->columns))
+    struct arena *arena = &p->budget->arena;
+    size_t naming_capacity = p->column_capacity;
+    if (!arena_grow(arena, (void **)&plan->columns, &p->column_capacity, plan->column_count,
+                    sizeof *plan->columns) ||
+        !arena_grow(arena, (void **)&p->namings, &naming_capacity, plan->column_count,
+                    sizeof *p->namings))
         return no_memory(p);
-    plan->columns[plan->column_count++] = (struct plan_column){unique, node};
+    p->namings[plan->column_count] = naming;
+    plan->columns[plan->column_count++].node = node;
+    return PHUSA_OK;
+}
+
+/* One that stands for a name of *, /regex/ or mean(*). */
+static phusa_status add_named(struct planner *p, struct phusa_text name, struct node *node)
+{
+    struct expr *expr = arena_zalloc(&p->budget->arena, sizeof *expr);
+    if (expr == NULL) return no_memory(p);
+    expr->kind = EXPR_NAME;
+    expr->reference.name = name;
+    return add_column(p, (struct select_column){.expr = expr}, node);
+}
+
+static phusa_status name_columns(struct planner *p)
+{
+    struct plan *plan = p->plan;
+    struct arena *arena = &p->budget->arena;
+    struct phusa_text *names = arena_array(arena, plan->column_count + 1, sizeof *names);
+    if (names == NULL ||
+        select_column_names(p->namings, plan->column_count, arena, names) != PHUSA_OK)
+        return no_memory(p);
+    for (uint32_t c = 0; c < plan->column_count; c++)
+        plan->columns[c].name = names[c];
     return PHUSA_OK;
 }
 
@@ -376,7 +397,7 @@ static phusa_status expand_names(struct planner *p, const struct expr *expr)
         struct node *node;
         if (status == PHUSA_OK)
             status = node_slot(p->budget, slot, p->plan->slots[slot].type, &node);
-        if (status == PHUSA_OK) status = add_column(p, list[i].name, node);
+        if (status == PHUSA_OK) status = add_named(p, list[i].name, node);
     }
     return status;
 }
@@ -402,26 +423,9 @@ static phusa_status expand_call(struct planner *p, const struct expr *expr, stru
         if (name == NULL) return no_memory(p);
         struct node *node;
         status = add_call(p, function, list[i].field, CAST_NONE, parameter, &node);
-        if (status == PHUSA_OK) status = add_column(p, text_of(name), node);
+        if (status == PHUSA_OK) status = add_named(p, text_of(name), node);
     }
     return status;
-}
-
-/* As InfluxDB: a call by its function, a field by itself, arithmetic by the names in it. */
-static void write_name(const struct expr *expr, char *out, size_t out_bytes)
-{
-    const size_t used = strlen(out);
-    struct phusa_text part = {NULL, 0};
-    if (expr->kind == EXPR_NAME)
-        part = expr->reference.name;
-    else if (expr->kind == EXPR_CALL)
-        part = expr->call.function;
-    if (part.bytes != NULL)
-        snprintf(out + used, out_bytes - used, "%s%.*s", used == 0 ? "" : "_", (int)part.size_bytes,
-                 part.bytes);
-    if (expr->kind != EXPR_BINARY) return;
-    write_name(expr->binary.left, out, out_bytes);
-    write_name(expr->binary.right, out, out_bytes);
 }
 
 static phusa_status plan_column(struct planner *p, const struct select_column *column)
@@ -435,16 +439,7 @@ static phusa_status plan_column(struct planner *p, const struct select_column *c
         return expand_call(p, expr, column->alias);
     struct node *node;
     const phusa_status status = build(p, expr, &node);
-    if (status != PHUSA_OK) return status;
-    struct phusa_text name = column->alias;
-    if (name.bytes == NULL) {
-        char text[1024] = "";
-        write_name(expr, text, sizeof text);
-        const char *copy = arena_copy(&p->budget->arena, text, strlen(text));
-        if (copy == NULL) return no_memory(p);
-        name = text_of(copy);
-    }
-    return add_column(p, name, node);
+    return status != PHUSA_OK ? status : add_column(p, *column, node);
 }
 
 /* ---- groups and windows ---- */
@@ -586,6 +581,7 @@ phusa_status plan_select(struct plan *plan, bool *empty,
     if (status == PHUSA_OK) status = plan_window(&p, zone);
     for (size_t i = 0; status == PHUSA_OK && i < select->column_count; i++)
         status = plan_column(&p, &select->columns[i]);
+    if (status == PHUSA_OK) status = name_columns(&p);
     if (status == PHUSA_OK) status = check_shape(&p);
     const uint32_t selected_slots = plan->slot_count;
     struct expr *residual = NULL;
