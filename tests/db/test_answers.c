@@ -4,6 +4,7 @@
  * after a seal and after a restart, and must say the same.
  */
 #include "render.h"
+#include "sandbox.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -119,7 +120,9 @@ static struct phusa *open_or_die(const char *dir)
 
 Test(answers, are_the_same_from_memory_runs_parts_and_after_a_restart)
 {
-    char *dir = scratch_dir();
+    struct sandbox s;
+    sandbox_make(&s);
+    const char *dir = s.dir;
     struct phusa *db = open_or_die(dir);
     struct phusa_error error = {0};
     cr_assert_eq(phusa_create_database(db, "d", &error), PHUSA_OK, "%s", error.text);
@@ -137,12 +140,14 @@ Test(answers, are_the_same_from_memory_runs_parts_and_after_a_restart)
     cr_assert_eq(phusa_seal(db, &error), PHUSA_OK, "%s", error.text);
     expect_all(db, "parts");
     cr_assert_eq(phusa_close(db), PHUSA_OK);
-    scratch_remove(dir);
+    sandbox_remove(&s);
 }
 
 Test(answers, the_struct_form_asks_the_same_engine)
 {
-    char *dir = scratch_dir();
+    struct sandbox s;
+    sandbox_make(&s);
+    const char *dir = s.dir;
     struct phusa *db = open_or_die(dir);
     cr_assert_eq(phusa_create_database(db, "d", NULL), PHUSA_OK);
     cr_assert_eq(write_lines(db, "d", lines, NULL), PHUSA_OK);
@@ -165,12 +170,14 @@ Test(answers, the_struct_form_asks_the_same_engine)
                              "1970-01-01T00:00:00Z 2.3 -4\n1970-01-01T01:00:00Z 2.31 12\n");
     free(answer);
     phusa_close(db);
-    scratch_remove(dir);
+    sandbox_remove(&s);
 }
 
 Test(answers, refused_points_are_named_and_the_others_stored)
 {
-    char *dir = scratch_dir();
+    struct sandbox s;
+    sandbox_make(&s);
+    const char *dir = s.dir;
     struct phusa *db = open_or_die(dir);
     cr_assert_eq(phusa_create_database(db, "d", NULL), PHUSA_OK);
     char *refusals;
@@ -189,12 +196,14 @@ Test(answers, refused_points_are_named_and_the_others_stored)
                              "1970-01-01T00:00:00.000000003Z 3 -\n");
     free(answer);
     phusa_close(db);
-    scratch_remove(dir);
+    sandbox_remove(&s);
 }
 
 Test(answers, databases_and_policies_come_and_go)
 {
-    char *dir = scratch_dir();
+    struct sandbox s;
+    sandbox_make(&s);
+    const char *dir = s.dir;
     struct phusa *db = open_or_die(dir);
     static const struct expectation steps[] = {
         {"CREATE DATABASE one; CREATE DATABASE one", "# statement 1\n"},
@@ -218,5 +227,5 @@ Test(answers, databases_and_policies_come_and_go)
         free(answer);
     }
     phusa_close(db);
-    scratch_remove(dir);
+    sandbox_remove(&s);
 }

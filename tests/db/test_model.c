@@ -8,6 +8,7 @@
  */
 #include "random.h"
 #include "render.h"
+#include "sandbox.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>
@@ -436,7 +437,9 @@ Test(model, every_answer_is_that_of_a_plain_list)
     struct random r = random_seeded();
     struct model m = {0};
     struct text *t = malloc(sizeof *t), *expected = malloc(sizeof *expected);
-    char *dir = scratch_dir();
+    struct sandbox s;
+    sandbox_make(&s);
+    const char *dir = s.dir;
     struct phusa *db = reopen(NULL, dir);
     cr_assert_eq(phusa_create_database(db, "d", NULL), PHUSA_OK);
     for (int step = 0; step < 150; step++) {
@@ -461,7 +464,7 @@ Test(model, every_answer_is_that_of_a_plain_list)
     cr_assert_eq(phusa_check_dir(dir, ignore_line, NULL, &fault_count, &error), PHUSA_OK, "%s",
                  error.text);
     cr_assert_eq(fault_count, 0);
-    scratch_remove(dir);
+    sandbox_remove(&s);
     free(m.points);
     free(t);
     free(expected);

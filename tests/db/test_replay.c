@@ -4,6 +4,7 @@
  * run already and the rest is not.
  */
 #include "render.h"
+#include "sandbox.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -42,7 +43,9 @@ static void write_and_die(const char *dir)
 
 Test(replay, goes_on_in_the_middle_of_a_group)
 {
-    char *dir = scratch_dir();
+    struct sandbox s;
+    sandbox_make(&s);
+    const char *dir = s.dir;
     const pid_t child = fork();
     if (child == 0) write_and_die(dir);
     int exit_status;
@@ -58,5 +61,5 @@ Test(replay, goes_on_in_the_middle_of_a_group)
         free(answer);
         cr_assert_eq(phusa_close(db), PHUSA_OK);
     }
-    scratch_remove(dir);
+    sandbox_remove(&s);
 }

@@ -66,26 +66,6 @@ uint64_t add_series(struct index *index, uint32_t measurement, const char *line)
     return series;
 }
 
-uint8_t *read_file(const char *path, size_t *size_bytes)
-{
-    struct stat st;
-    const int fd = open(path, O_RDONLY);
-    cr_assert(fd >= 0 && fstat(fd, &st) == 0, "%s", path);
-    uint8_t *bytes = malloc((size_t)st.st_size + 1);
-    cr_assert_eq(read(fd, bytes, (size_t)st.st_size), st.st_size);
-    close(fd);
-    *size_bytes = (size_t)st.st_size;
-    return bytes;
-}
-
-void write_file(const char *path, const uint8_t *bytes, size_t size_bytes)
-{
-    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    cr_assert(fd >= 0, "%s", path);
-    cr_assert_eq(write(fd, bytes, size_bytes), (ssize_t)size_bytes);
-    close(fd);
-}
-
 static void print_fault(void *context, const char *line)
 {
     (void)context;

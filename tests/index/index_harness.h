@@ -1,5 +1,5 @@
 /*
- * index_harness.h - a directory with one index in it, canonical keys, and whole files as bytes.
+ * index_harness.h - a directory with one index in it, canonical keys.
  * Everything here ends the test when it fails.
  */
 #ifndef TESTS_INDEX_INDEX_HARNESS_H
@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "index/index.h"
+#include "sandbox.h"
 
 struct scene {
     char dir[256];
@@ -26,8 +27,6 @@ struct phusa_text key_of(const char *line);
 /* Adds it under the next ordinal. */
 uint64_t add_series(struct index *index, uint32_t measurement, const char *line);
 
-uint8_t *read_file(const char *path, size_t *size_bytes);
-void write_file(const char *path, const uint8_t *bytes, size_t size_bytes);
 void expect_sound(struct index *index);
 
 #endif

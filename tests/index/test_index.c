@@ -276,12 +276,12 @@ Test(index, a_read_only_index_changes_nothing_on_disk)
     cr_assert_eq(index_checkpoint(s.index), PHUSA_OK);
     index_close(s.index);
     size_t before_bytes, after_bytes;
-    uint8_t *before = read_file(s.path, &before_bytes);
+    uint8_t *before = sandbox_read(s.path, &before_bytes);
     struct index *index;
     cr_assert_eq(scene_try(&s, true, &index, NULL), PHUSA_OK);
     expect_all(index);
     index_close(index);
-    uint8_t *after = read_file(s.path, &after_bytes);
+    uint8_t *after = sandbox_read(s.path, &after_bytes);
     cr_assert_eq(before_bytes, after_bytes);
     cr_assert_arr_eq(before, after, before_bytes);
     free(before);

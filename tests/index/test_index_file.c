@@ -237,14 +237,14 @@ Test(index_file, flips_anywhere_in_the_file_are_refused_or_harmless)
     index_close(s.index);
     s.index = NULL;
     size_t size_bytes;
-    uint8_t *bytes = read_file(s.path, &size_bytes);
+    uint8_t *bytes = sandbox_read(s.path, &size_bytes);
     unsigned refused = 0;
     for (int k = 0; k < 400; k++) {
         /* Half of them in the four pages that LMDB follows. */
         const uint64_t within = k % 2 == 0 ? size_bytes : size_bytes < 16384 ? size_bytes : 16384;
         const uint64_t bit = random_u64(&r) % (8 * within);
         bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
-        write_file(s.path, bytes, size_bytes);
+        sandbox_write(s.path, bytes, size_bytes);
         struct index *index = NULL;
         const phusa_status status = scene_try(&s, true, &index, NULL);
         if (status == PHUSA_OK) {
@@ -275,11 +275,11 @@ Test(index_file, no_flipped_bit_in_a_root_of_LMDB_brings_an_older_index_back)
     index_close(s.index);
     s.index = NULL;
     size_t size_bytes;
-    uint8_t *bytes = read_file(s.path, &size_bytes);
+    uint8_t *bytes = sandbox_read(s.path, &size_bytes);
     for (size_t bit = 0; bit < 2 * 160 * 8; bit++) {
         const size_t byte = bit / 8 < 160 ? bit / 8 : 4096 + bit / 8 - 160;
         bytes[byte] ^= (uint8_t)(1u << bit % 8);
-        write_file(s.path, bytes, size_bytes);
+        sandbox_write(s.path, bytes, size_bytes);
         struct index *index = NULL;
         const phusa_status status = scene_try(&s, true, &index, NULL);
         if (status == PHUSA_OK) {
@@ -304,10 +304,10 @@ Test(index_file, a_file_cut_short_anywhere_is_refused)
     index_close(s.index);
     s.index = NULL;
     size_t size_bytes;
-    uint8_t *bytes = read_file(s.path, &size_bytes);
+    uint8_t *bytes = sandbox_read(s.path, &size_bytes);
     for (int k = 0; k < 100; k++) {
         const size_t kept = 1 + random_u64(&r) % (size_bytes - 1);
-        write_file(s.path, bytes, kept);
+        sandbox_write(s.path, bytes, kept);
         const phusa_status status = try_open(&s);
         cr_assert(status == PHUSA_ECORRUPT, "%zu of %zu: %d", kept, size_bytes, status);
     }

@@ -156,20 +156,3 @@ phusa_status write_lines(struct phusa *db, const char *database, const char *lin
     phusa_batch_free(batch);
     return status;
 }
-
-char *scratch_dir(void)
-{
-    const char *base = getenv("TMPDIR");
-    char path[4096];
-    snprintf(path, sizeof path, "%s/phusa-test-XXXXXX", base != NULL ? base : "/tmp");
-    if (mkdtemp(path) == NULL) abort();
-    return strdup(path);
-}
-
-void scratch_remove(char *dir)
-{
-    char command[8192];
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    if (system(command) != 0) fprintf(stderr, "cannot remove %s\n", dir);
-    free(dir);
-}

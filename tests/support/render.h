@@ -20,8 +20,5 @@ char *render_select(struct phusa *db, const struct phusa_select *select);
  * refusals is not NULL (the caller frees). */
 phusa_status write_lines(struct phusa *db, const char *database, const char *lines,
                          char **refusals);
-/* A fresh directory under TMPDIR, removed by scratch_remove(). The caller frees. */
-char *scratch_dir(void);
-void scratch_remove(char *dir);
 
 #endif

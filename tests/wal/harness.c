@@ -39,38 +39,13 @@ const char *log_dir_segment(const struct log_dir *s, uint64_t number)
     return path;
 }
 
-uint8_t *file_read(const char *path, size_t *size_bytes)
-{
-    struct stat st;
-    const int fd = open(path, O_RDONLY);
-    cr_assert(fd >= 0 && fstat(fd, &st) == 0, "%s", path);
-    uint8_t *bytes = malloc((size_t)st.st_size + 1);
-    cr_assert_eq(read(fd, bytes, (size_t)st.st_size), st.st_size);
-    close(fd);
-    *size_bytes = (size_t)st.st_size;
-    return bytes;
-}
-
-void file_write(const char *path, const uint8_t *bytes, size_t size_bytes)
-{
-    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    cr_assert(fd >= 0, "%s", path);
-    cr_assert_eq(write(fd, bytes, size_bytes), (ssize_t)size_bytes);
-    close(fd);
-}
-
-bool file_exists(const char *path)
-{
-    return access(path, F_OK) == 0;
-}
-
 static uint64_t hash_sum;
 static int hash_one(const char *path, const struct stat *st, int type, struct FTW *walk)
 {
     uint32_t crc = crc32c(1, path, strlen(path));
     if (type == FTW_F) {
         size_t size_bytes;
-        uint8_t *bytes = file_read(path, &size_bytes);
+        uint8_t *bytes = sandbox_read(path, &size_bytes);
         crc = crc32c(crc, bytes, size_bytes);
         free(bytes);
     }

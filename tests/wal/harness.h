@@ -5,6 +5,7 @@
 #ifndef TESTS_WAL_HARNESS_H
 #define TESTS_WAL_HARNESS_H
 
+#include "sandbox.h"
 #include "wal/segment.h"
 
 #include <criterion/criterion.h>
@@ -16,9 +17,6 @@ void log_dir_make(struct log_dir *s);
 void log_dir_remove(struct log_dir *s);
 /* DIR/wal/NAME; lives until the eighth call after. */
 const char *log_dir_segment(const struct log_dir *s, uint64_t number);
-uint8_t *file_read(const char *path, size_t *size_bytes);
-void file_write(const char *path, const uint8_t *bytes, size_t size_bytes);
-bool file_exists(const char *path);
 /* Every name and byte below DIR, in one number. */
 uint64_t log_dir_hash(const struct log_dir *s);
 

@@ -45,7 +45,7 @@ Test(wal, gives_back_what_was_appended_over_many_segments)
 {
     const struct script script = {200, 3000};
     write_log(&scratch, &script);
-    cr_assert(file_exists(log_dir_segment(&scratch, 9)), "the test should span segments");
+    cr_assert(sandbox_exists(log_dir_segment(&scratch, 9)), "the test should span segments");
     wal_close(expect_groups(&script, 0, 0, 200));
 }
 
@@ -126,7 +126,7 @@ Test(wal, released_segments_are_recycled_under_new_numbers)
         if (stats.segments + stats.spares > files_max) files_max = stats.segments + stats.spares;
     }
     cr_assert_leq(files_max, 9, "%zu files", (size_t)files_max);
-    cr_assert(!file_exists(log_dir_segment(&scratch, 1)));
+    cr_assert(!sandbox_exists(log_dir_segment(&scratch, 1)));
     cr_assert_eq(stats.durable_lsn, lsn_before(400));
     wal_close(wal);
 
@@ -186,7 +186,7 @@ Test(wal, read_only_changes_nothing_and_needs_no_directory)
     cr_assert_eq(open_log_at(&scratch, &options, 0, &script, &replayed, &wal, NULL), PHUSA_OK);
     cr_assert_eq(wal_next_lsn(wal), 1);
     wal_close(wal);
-    cr_assert(!file_exists(log_dir_segment(&scratch, 1)));
+    cr_assert(!sandbox_exists(log_dir_segment(&scratch, 1)));
 
     write_log(&scratch, &script);
     const uint64_t hash = log_dir_hash(&scratch);

@@ -70,11 +70,11 @@ static const struct script two_segments = {25, 2000};
 Test(wal_damage, any_single_bit_flip_is_found_or_harmless)
 {
     write_log(&scratch, &two_segments);
-    for (uint64_t number = 1; file_exists(log_dir_segment(&scratch, number)); number++) {
+    for (uint64_t number = 1; sandbox_exists(log_dir_segment(&scratch, number)); number++) {
         const char *path = log_dir_segment(&scratch, number);
         size_t size_bytes;
-        uint8_t *bytes = file_read(path, &size_bytes);
-        const bool last = !file_exists(log_dir_segment(&scratch, number + 1));
+        uint8_t *bytes = sandbox_read(path, &size_bytes);
+        const bool last = !sandbox_exists(log_dir_segment(&scratch, number + 1));
         FILE *file = fopen(path, "r+b");
         setvbuf(file, NULL, _IONBF, 0);
         /* Every bit of headers, every 61st of the rest: whole campaigns are for fuzz_wal. */
@@ -102,13 +102,13 @@ Test(wal_damage, any_single_bit_flip_is_found_or_harmless)
 Test(wal_damage, any_truncation_is_found)
 {
     write_log(&scratch, &two_segments);
-    for (uint64_t number = 1; file_exists(log_dir_segment(&scratch, number)); number++) {
+    for (uint64_t number = 1; sandbox_exists(log_dir_segment(&scratch, number)); number++) {
         const char *path = log_dir_segment(&scratch, number);
         size_t size_bytes;
-        uint8_t *bytes = file_read(path, &size_bytes);
-        const bool last = !file_exists(log_dir_segment(&scratch, number + 1));
+        uint8_t *bytes = sandbox_read(path, &size_bytes);
+        const bool last = !sandbox_exists(log_dir_segment(&scratch, number + 1));
         for (size_t keep = 0; keep < size_bytes; keep += keep < 200 ? 1 : 211) {
-            file_write(path, bytes, keep);
+            sandbox_write(path, bytes, keep);
             struct replayed replayed;
             const phusa_status status = look(&two_segments, 0, &replayed, NULL);
             /* Below the header the last one may be one that was never begun; then its groups are
@@ -119,7 +119,7 @@ Test(wal_damage, any_truncation_is_found)
             cr_assert_eq(status, PHUSA_ECORRUPT, "segment %zu cut to %zu gives %d", (size_t)number,
                          keep, status);
         }
-        file_write(path, bytes, size_bytes);
+        sandbox_write(path, bytes, size_bytes);
         free(bytes);
     }
 }
@@ -128,11 +128,11 @@ Test(wal_damage, any_truncation_is_found)
 Test(wal_damage, a_zeroed_page_is_found)
 {
     write_log(&scratch, &two_segments);
-    for (uint64_t number = 1; file_exists(log_dir_segment(&scratch, number)); number++) {
+    for (uint64_t number = 1; sandbox_exists(log_dir_segment(&scratch, number)); number++) {
         const char *path = log_dir_segment(&scratch, number);
         size_t size_bytes;
-        uint8_t *bytes = file_read(path, &size_bytes);
-        const bool last = !file_exists(log_dir_segment(&scratch, number + 1));
+        uint8_t *bytes = sandbox_read(path, &size_bytes);
+        const bool last = !sandbox_exists(log_dir_segment(&scratch, number + 1));
         uint8_t page[4096];
         size_t end = 0;
         for (size_t at = SEGMENT_DATA_OFFSET; at + 4 < size_bytes; at += 8)
@@ -140,11 +140,11 @@ Test(wal_damage, a_zeroed_page_is_found)
         for (size_t at = 0; at < end; at += sizeof page) {
             memcpy(page, bytes + at, sizeof page);
             memset(bytes + at, 0, sizeof page);
-            file_write(path, bytes, size_bytes);
+            sandbox_write(path, bytes, size_bytes);
             expect_honest(&two_segments, last && at + sizeof page > end ? 3 : 0, "page", at);
             memcpy(bytes + at, page, sizeof page);
         }
-        file_write(path, bytes, size_bytes);
+        sandbox_write(path, bytes, size_bytes);
         free(bytes);
     }
 }
@@ -153,7 +153,7 @@ Test(wal_damage, a_missing_segment_is_found)
 {
     const struct script script = {60, 4000};
     write_log(&scratch, &script);
-    for (uint64_t number = 1; file_exists(log_dir_segment(&scratch, number + 1)); number++) {
+    for (uint64_t number = 1; sandbox_exists(log_dir_segment(&scratch, number + 1)); number++) {
         char aside[160];
         snprintf(aside, sizeof aside, "%s/aside", scratch.dir);
         cr_assert_eq(rename(log_dir_segment(&scratch, number), aside), 0);
@@ -180,12 +180,12 @@ Test(wal_damage, a_torn_tail_is_cut_at_every_byte)
     write_log(&scratch, &script);
     const char *path = log_dir_segment(&scratch, 1);
     size_t size_bytes;
-    uint8_t *before = file_read(path, &size_bytes);
+    uint8_t *before = sandbox_read(path, &size_bytes);
     log_dir_remove(&scratch);
     log_dir_make(&scratch);
     write_log(&scratch, &longer);
     path = log_dir_segment(&scratch, 1);
-    uint8_t *after = file_read(path, &size_bytes);
+    uint8_t *after = sandbox_read(path, &size_bytes);
     memcpy(before, after, SEGMENT_HEADER_BYTES);
     /* Find where groups 6 and 7 begin. */
     size_t starts[10], count = 0;
@@ -196,7 +196,7 @@ Test(wal_damage, a_torn_tail_is_cut_at_every_byte)
         for (int noise = 0; noise < 2; noise++) {
             memcpy(before, after, cut);
             memset(before + cut, noise ? 0xa5 : 0, size_bytes - cut);
-            file_write(path, before, size_bytes);
+            sandbox_write(path, before, size_bytes);
             struct replayed replayed;
             cr_assert_eq(look(&longer, 0, &replayed, NULL), PHUSA_OK, "cut at %zu", cut);
             cr_assert(!replayed.wrong);
@@ -206,7 +206,7 @@ Test(wal_damage, a_torn_tail_is_cut_at_every_byte)
     /* The cut log goes on, and the tail that was cut stays cut. */
     memcpy(before, after, size_bytes);
     memset(before + starts[6] + 100, 0, size_bytes - starts[6] - 100);
-    file_write(path, before, size_bytes);
+    sandbox_write(path, before, size_bytes);
     struct wal *wal;
     struct replayed replayed;
     const struct wal_options options = small_options();
@@ -236,13 +236,13 @@ Test(wal_damage, groups_that_were_never_synced_are_cut_whatever_follows)
     wal_close(wal);
     const char *path = log_dir_segment(&scratch, 1);
     size_t size_bytes;
-    uint8_t *bytes = file_read(path, &size_bytes);
+    uint8_t *bytes = sandbox_read(path, &size_bytes);
     size_t starts[10], count = 0;
     for (size_t at = SEGMENT_DATA_OFFSET; at + 4 < size_bytes && count < 10; at += 8)
         if (memcmp(bytes + at, "Pgrp", 4) == 0) starts[count++] = at;
     for (size_t group = 0; group < 10; group++) {
         bytes[starts[group] + 70] ^= 1;
-        file_write(path, bytes, size_bytes);
+        sandbox_write(path, bytes, size_bytes);
         const phusa_status status = look(&script, 0, &replayed, NULL);
         if (group < 6) { /* acknowledged */
             cr_assert_eq(status, PHUSA_ECORRUPT, "group %zu", group);
@@ -286,12 +286,12 @@ Test(wal_damage, a_group_of_another_epoch_is_no_group)
     write_log(&scratch, &script);
     const char *path = log_dir_segment(&scratch, 1);
     size_t size_bytes;
-    uint8_t *bytes = file_read(path, &size_bytes);
+    uint8_t *bytes = sandbox_read(path, &size_bytes);
     struct segment_header header;
     cr_assert_eq(segment_header_decode(bytes, &header), PHUSA_OK);
     header.epoch++;
     segment_header_encode(bytes, &header);
-    file_write(path, bytes, size_bytes);
+    sandbox_write(path, bytes, size_bytes);
     free(bytes);
     struct replayed replayed;
     cr_assert_eq(look(&script, 0, &replayed, NULL), PHUSA_OK);
@@ -304,12 +304,12 @@ Test(wal_damage, repair_cuts_at_the_damage_and_the_log_goes_on)
     write_log(&scratch, &script);
     const char *path = log_dir_segment(&scratch, 2);
     size_t size_bytes;
-    uint8_t *bytes = file_read(path, &size_bytes);
+    uint8_t *bytes = sandbox_read(path, &size_bytes);
     struct segment_header header;
     cr_assert_eq(segment_header_decode(bytes, &header), PHUSA_OK);
     const uint64_t first = header.first_sequence - 1;          /* groups are counted from 0 here */
     bytes[SEGMENT_DATA_OFFSET + group_bytes(4000) + 100] ^= 4; /* in the second group */
-    file_write(path, bytes, size_bytes);
+    sandbox_write(path, bytes, size_bytes);
     free(bytes);
 
     struct replayed replayed;
@@ -325,7 +325,7 @@ Test(wal_damage, repair_cuts_at_the_damage_and_the_log_goes_on)
     cr_assert(!replayed.wrong);
     char aside[160];
     snprintf(aside, sizeof aside, "%s/wal/000003.cut", scratch.dir);
-    cr_assert(file_exists(aside), "what follows the damage was thrown away");
+    cr_assert(sandbox_exists(aside), "what follows the damage was thrown away");
     for (uint64_t group = first + 1; group < 40; group++)
         cr_assert_eq(append_group(wal, &script, group), PHUSA_OK);
     cr_assert_eq(wal_sync(wal), PHUSA_OK);
@@ -341,11 +341,11 @@ Test(wal_damage, a_newer_version_is_called_so)
     write_log(&scratch, &script);
     const char *path = log_dir_segment(&scratch, 1);
     size_t size_bytes;
-    uint8_t *bytes = file_read(path, &size_bytes);
+    uint8_t *bytes = sandbox_read(path, &size_bytes);
     /* As a newer release would: the checksum is right. */
     store_u32(bytes + 12, SEGMENT_VERSION + 1);
     store_u32(bytes + 8, crc32c(0, bytes + 12, SEGMENT_HEADER_BYTES - 12));
-    file_write(path, bytes, size_bytes);
+    sandbox_write(path, bytes, size_bytes);
     free(bytes);
     struct replayed replayed;
     cr_assert_eq(look(&script, 0, &replayed, NULL), PHUSA_EVERSION);
@@ -362,9 +362,9 @@ Test(wal_damage, random_damage_never_gives_a_wrong_group)
         for (uint64_t i = 0; i < files; i++) {
             const uint64_t number = 1 + random_u64(&random) % 3;
             const char *path = log_dir_segment(&scratch, number);
-            if (!file_exists(path)) continue;
+            if (!sandbox_exists(path)) continue;
             size_t size_bytes;
-            uint8_t *bytes = file_read(path, &size_bytes);
+            uint8_t *bytes = sandbox_read(path, &size_bytes);
             const size_t at = random_u64(&random) % size_bytes;
             size_t length = random_u64(&random) % 3000;
             if (length > size_bytes - at) length = size_bytes - at;
@@ -383,7 +383,7 @@ Test(wal_damage, random_damage_never_gives_a_wrong_group)
                 size_bytes = at;
                 break;
             }
-            file_write(path, bytes, size_bytes);
+            sandbox_write(path, bytes, size_bytes);
             free(bytes);
         }
         struct wal_options options = small_options();
