@@ -1,14 +1,11 @@
 /* civil.c - see civil.h. */
 #include "calendar/civil.h"
 
+#include "calendar/calendar_internal.h"
+
 #include <assert.h>
 
 /* ---- days ------------------------------------------------------------- */
-
-static int64_t floor_divide(int64_t a, int64_t b)
-{
-    return a / b - (a % b < 0);
-}
 
 /* Years are counted from March, so that the leap day is the last of a year and the months
  * before it follow 153 days in every five: 31 30 31 30 31, 31 30 31 30 31, 31 (28).
@@ -74,23 +71,6 @@ int64_t civil_days_of_month(int64_t month)
 }
 
 /* ---- text ------------------------------------------------------------- */
-
-struct cursor {
-    const char *next;
-    const char *end;
-};
-
-static bool take(struct cursor *c, char wanted)
-{
-    if (c->next == c->end || *c->next != wanted) return false;
-    c->next++;
-    return true;
-}
-
-static bool is_digit_next(const struct cursor *c)
-{
-    return c->next < c->end && *c->next >= '0' && *c->next <= '9';
-}
 
 /* Exactly `count` digits, of a number between least and most. */
 static bool take_number(struct cursor *c, int count, int least, int most, int *out)

@@ -1,6 +1,8 @@
 /* partition.c - see partition.h. */
 #include "calendar/partition.h"
 
+#include "calendar/calendar_internal.h"
+
 #include "calendar/civil.h"
 
 #include <assert.h>
@@ -17,11 +19,6 @@ phusa_status partition_width_check(struct phusa_interval width)
     if (width.months > MONTHS_MAX) return PHUSA_ERANGE;
     if (width.months == 0 && width.ns < PARTITION_NS_MIN) return PHUSA_EINVAL;
     return PHUSA_OK;
-}
-
-static int64_t floor_divide(int64_t a, int64_t b)
-{
-    return a / b - (a % b < 0);
 }
 
 int32_t partition_of(struct phusa_interval width, int64_t time_ns)

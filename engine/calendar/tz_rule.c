@@ -1,24 +1,8 @@
 /* tz_rule.c - POSIX TZ strings as RFC 8536 (3.3) has them in the footers of TZif files. */
 #include "calendar/zone_internal.h"
 
+#include "calendar/calendar_internal.h"
 #include "calendar/civil.h"
-
-struct cursor {
-    const char *next;
-    const char *end;
-};
-
-static bool take(struct cursor *c, char wanted)
-{
-    if (c->next == c->end || *c->next != wanted) return false;
-    c->next++;
-    return true;
-}
-
-static bool is_digit_next(const struct cursor *c)
-{
-    return c->next < c->end && *c->next >= '0' && *c->next <= '9';
-}
 
 static bool take_number(struct cursor *c, int least, int most, int *out)
 {
