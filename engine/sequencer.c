@@ -197,15 +197,6 @@ static phusa_status resolve_shape(struct sequencer_state *s, uint32_t number)
 
 /* ---- refusing rows ---- */
 
-static const char *type_text(enum phusa_type type)
-{
-    static const char *const texts[] = {
-        [PHUSA_FLOAT] = "float",     [PHUSA_INTEGER] = "integer", [PHUSA_UNSIGNED] = "unsigned",
-        [PHUSA_BOOLEAN] = "boolean", [PHUSA_STRING] = "string",
-    };
-    return texts[type];
-}
-
 static void refuse(struct sequencer_state *s, const struct batch_row *row, phusa_status status,
                    const char *reason)
 {

@@ -80,6 +80,15 @@ const char *phusa_status_text(phusa_status status)
     }
 }
 
+const char *type_text(enum phusa_type type)
+{
+    static const char *const texts[] = {
+        [PHUSA_FLOAT] = "float",     [PHUSA_INTEGER] = "integer", [PHUSA_UNSIGNED] = "unsigned",
+        [PHUSA_BOOLEAN] = "boolean", [PHUSA_STRING] = "string",
+    };
+    return texts[type];
+}
+
 const char *phusa_version(void)
 {
     return PHUSA_VERSION;

@@ -18,4 +18,7 @@ phusa_status error_set(struct phusa_error *error, phusa_status status, const cha
  * ENOENT, else PHUSA_EIO. */
 phusa_status status_from_errno(int error_number);
 
+/* "float", "integer" ...: what InfluxQL calls a type. Static. */
+const char *type_text(enum phusa_type type);
+
 #endif

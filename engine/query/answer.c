@@ -129,7 +129,7 @@ static phusa_status compute_columns(struct answer *answer, const struct vector *
             node_eval(node, slots, row_count, &answer->scratch, &answer->values[c], &failed);
         if (status != PHUSA_OK) return budget_no_memory(answer->budget);
     }
-    return PHUSA_OK;
+    return failed ? budget_pattern_failed(answer->budget) : PHUSA_OK;
 }
 
 phusa_status answer_rows(struct answer *answer, const int64_t *times_ns, const struct vector *slots,

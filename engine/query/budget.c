@@ -63,3 +63,9 @@ phusa_status budget_no_memory(struct budget *budget)
                      "fewer groups or larger windows",
                      budget->arena.budget_bytes >> 20);
 }
+
+phusa_status budget_pattern_failed(struct budget *budget)
+{
+    return error_set(budget->error, PHUSA_ELIMIT,
+                     "a regular expression hit its match limit; write a simpler one");
+}

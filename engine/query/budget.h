@@ -29,5 +29,7 @@ PHUSA_MUST_USE phusa_status budget_answer(struct budget *budget, uint64_t rows);
 /* PHUSA_ELIMIT when the statement's memory is used up, else PHUSA_ENOMEM: after a failed
  * allocation. */
 phusa_status budget_no_memory(struct budget *budget);
+/* PHUSA_ELIMIT, after pattern_match() set *failed. */
+phusa_status budget_pattern_failed(struct budget *budget);
 
 #endif

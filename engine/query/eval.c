@@ -34,15 +34,6 @@ static const char *operator_text(enum expr_operator op)
     return texts[op];
 }
 
-static const char *type_text(enum phusa_type type)
-{
-    static const char *const texts[] = {
-        [PHUSA_FLOAT] = "float",     [PHUSA_INTEGER] = "integer", [PHUSA_UNSIGNED] = "unsigned",
-        [PHUSA_BOOLEAN] = "boolean", [PHUSA_STRING] = "string",
-    };
-    return texts[type];
-}
-
 /* Both operands of a number operator are computed in this type. */
 static enum phusa_type common_type(enum phusa_type a, enum phusa_type b)
 {

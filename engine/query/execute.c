@@ -49,7 +49,7 @@ static phusa_status add_matching(struct context *c, const struct source *source,
             there |= list[k].id == ids[i];
         if (meant && !there) list[(*count)++] = (struct measurement_ref){ids[i], names[i]};
     }
-    return PHUSA_OK;
+    return failed ? budget_pattern_failed(&c->budget) : PHUSA_OK;
 }
 
 static int compare_refs(const void *left, const void *right)

@@ -204,15 +204,6 @@ static phusa_status fold_rows(void *context, const struct rows *rows, uint32_t f
 
 /* ---- folding chunks ---- */
 
-static phusa_status damaged(struct fold *f, phusa_status status)
-{
-    return error_set(f->budget->error, status,
-                     status == PHUSA_ENOMEM
-                         ? "out of memory"
-                         : "a data file is damaged here; run 'phusad check' on the directory and "
-                           "restore what it names");
-}
-
 /* Answer from the statistics of one vector, or of the whole chunk. *done false: they do not
  * have all that is needed. */
 static phusa_status fold_statistics(struct fold *f, const struct chunk_view *chunk,
@@ -227,13 +218,13 @@ static phusa_status fold_statistics(struct fold *f, const struct chunk_view *chu
             struct aggregate a;
             phusa_status status =
                 chunk_statistics(chunk, (uint32_t)columns[i], vector, f->needs[i], &a);
-            if (status != PHUSA_OK) return damaged(f, status);
+            if (status != PHUSA_OK) return scan_failed(&f->scan, status);
             const bool nothing = a.count == 0 && (a.have & AGGREGATE_COUNT) != 0;
             const bool enough = nothing || (a.have & f->needs[i]) == f->needs[i];
             if (enough && pass == 1 && a.count > 0)
                 status = aggregate_merge(&cell_of(f, window, i)->aggregate, &a);
             aggregate_deinit(&a);
-            if (status != PHUSA_OK) return damaged(f, status);
+            if (status != PHUSA_OK) return scan_failed(&f->scan, status);
             status = own_strings(f, window, i);
             if (status != PHUSA_OK) return status;
             if (!enough) return PHUSA_OK;
@@ -258,7 +249,7 @@ static phusa_status cut_vector(struct fold *f, const struct chunk_view *chunk, u
     phusa_status status;
     if (last - first > 8) {
         status = chunk_times(chunk, v, times);
-        if (status != PHUSA_OK) return damaged(f, status);
+        if (status != PHUSA_OK) return scan_failed(&f->scan, status);
         uint32_t from = 0, to = row_count;
         while (from < to && times->times_ns[from] < start_ns)
             from++;
@@ -275,7 +266,7 @@ static phusa_status cut_vector(struct fold *f, const struct chunk_view *chunk, u
         status = chunk_lower_bound(chunk, v, bound_ns, times, &f->bounds[n + 1]);
         n++;
     }
-    if (status != PHUSA_OK) return damaged(f, status);
+    if (status != PHUSA_OK) return scan_failed(&f->scan, status);
     *range_count = f->bounds[0] < f->bounds[n] ? n : 0;
     return PHUSA_OK;
 }
@@ -289,7 +280,7 @@ static phusa_status collect_vector(struct fold *f, const struct chunk_view *chun
     phusa_status status = chunk_times(chunk, v, times);
     if (status == PHUSA_OK)
         status = chunk_decode(chunk, column, v, &f->scan.scratch[field], &values);
-    if (status != PHUSA_OK) return damaged(f, status);
+    if (status != PHUSA_OK) return scan_failed(&f->scan, status);
     for (uint32_t k = 0; status == PHUSA_OK && k < range_count; k++)
         status = collect(f, cell_of(f, f->range_windows[k], field), times->times_ns, &values,
                          f->bounds[k], f->bounds[k + 1]);
@@ -310,7 +301,7 @@ static phusa_status fold_decoded(struct fold *f, const struct chunk_view *chunk,
             f->states[k] = &cell_of(f, f->range_windows[k], i)->aggregate;
         status = chunk_aggregate(chunk, (uint32_t)columns[i], v, f->bounds, range_count, f->states,
                                  &f->scan.scratch[i]);
-        if (status != PHUSA_OK) return damaged(f, status);
+        if (status != PHUSA_OK) return scan_failed(&f->scan, status);
         for (uint32_t k = 0; status == PHUSA_OK && k < range_count; k++)
             status = own_strings(f, f->range_windows[k], i);
         if (status == PHUSA_OK && f->collects[i])

@@ -60,9 +60,7 @@ phusa_status groups_select(struct groups *groups, const struct plan *plan, struc
     size_t count;
     phusa_status status =
         index_select(plan->index, plan->measurement, plan->series_filter, arena, &series, &count);
-    if (status == PHUSA_ELIMIT)
-        return error_set(budget->error, status,
-                         "a regular expression hit its match limit; write a simpler one");
+    if (status == PHUSA_ELIMIT) return budget_pattern_failed(budget);
     if (status != PHUSA_OK) return budget_no_memory(budget);
     struct phusa_text *values, *tags;
     status = index_series_tags(plan->index, series, count, plan->group_keys, plan->group_key_count,
@@ -167,9 +165,7 @@ phusa_status row_filter_apply(struct row_filter *filter, const struct rows *rows
     const phusa_status status = node_select(plan->row_filter, filter->slots, rows->row_count,
                                             &filter->scratch, &bits, &failed);
     if (status != PHUSA_OK) return budget_no_memory(filter->budget);
-    if (failed)
-        return error_set(filter->budget->error, PHUSA_ELIMIT,
-                         "a regular expression hit its match limit; write a simpler one");
+    if (failed) return budget_pattern_failed(filter->budget);
     *selection = bits;
     return PHUSA_OK;
 }

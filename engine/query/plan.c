@@ -376,6 +376,7 @@ static phusa_status candidates(struct planner *p, const struct expr *expr, bool 
         size_t kept = 0;
         for (size_t i = 0; i < n; i++)
             if (pattern_match(pattern, list[i].name, &failed)) list[kept++] = list[i];
+        if (failed) return budget_pattern_failed(p->budget);
         n = kept;
     }
     qsort(list, n, sizeof *list, compare_candidates);
@@ -473,6 +474,7 @@ static phusa_status plan_groups(struct planner *p)
         for (size_t i = 0; i < p->tag_count; i++)
             if (pattern == NULL || pattern_match(pattern, p->tags[i], &failed))
                 keys[n++] = p->tags[i];
+        if (failed) return budget_pattern_failed(p->budget);
     }
     qsort(keys, n, sizeof *keys, compare_texts);
     for (size_t i = 0; i < n; i++)

@@ -110,12 +110,13 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static phusa_status read_failed(struct scan *scan, phusa_status status)
+phusa_status scan_failed(const struct scan *scan, phusa_status status)
 {
     if (status == PHUSA_ECORRUPT)
         return error_set(scan->budget->error, status,
                          "a data file is damaged here; run 'phusad check' on the directory and "
                          "restore what it names");
+    if (status == PHUSA_ENOMEM) return error_set(scan->budget->error, status, "out of memory");
     return error_set(scan->budget->error, status, "cannot read a data file: %s",
                      phusa_status_text(status));
 }
@@ -141,7 +142,7 @@ static phusa_status gather_file(struct scan *scan, size_t file_index, uint64_t s
         status = add_piece(scan, pieces, &piece);
         if (status != PHUSA_OK) return status;
     }
-    return status == PHUSA_OK ? status : read_failed(scan, status);
+    return status == PHUSA_OK ? status : scan_failed(scan, status);
 }
 
 static phusa_status head_open(struct scan *scan, struct head *head, uint64_t series,
@@ -248,7 +249,7 @@ static phusa_status visit_merged(struct scan *scan, uint64_t series, const struc
         if (p->head == NULL) {
             const phusa_status status =
                 chunk_open(&views[i], p->stored.bytes, p->stored.size_bytes);
-            if (status != PHUSA_OK) return read_failed(scan, status);
+            if (status != PHUSA_OK) return scan_failed(scan, status);
             sources[i].chunk = &views[i];
             continue;
         }
@@ -271,7 +272,7 @@ static phusa_status visit_merged(struct scan *scan, uint64_t series, const struc
         if (status == PHUSA_OK) status = visitor->rows(visitor->context, &rows, 0, rows.row_count);
         if (status != PHUSA_OK) goto out;
     }
-    if (status != PHUSA_OK) status = read_failed(scan, status);
+    if (status != PHUSA_OK) status = scan_failed(scan, status);
 out:
     merge_free(merge);
     return status;
@@ -320,7 +321,7 @@ static phusa_status visit_chunk(struct scan *scan, uint64_t series, const struct
 {
     struct chunk_view chunk;
     phusa_status status = chunk_open(&chunk, piece->stored.bytes, piece->stored.size_bytes);
-    if (status != PHUSA_OK) return read_failed(scan, status);
+    if (status != PHUSA_OK) return scan_failed(scan, status);
     int *columns = arena_array(&scan->arena, scan->field_count, sizeof *columns);
     if (columns == NULL) return no_memory(scan);
     bool types_differ;
@@ -373,7 +374,7 @@ phusa_status scan_chunk_rows(struct scan *scan, const struct chunk_view *chunk, 
                 status = chunk_decode(chunk, (uint32_t)columns[i], v, &scan->scratch[i],
                                       &scan->vectors[i]);
         }
-        if (status != PHUSA_OK) return read_failed(scan, status);
+        if (status != PHUSA_OK) return scan_failed(scan, status);
         uint32_t from = 0, to = row_count;
         while (from < to && times->times_ns[from] < start_ns)
             from++;

@@ -61,4 +61,7 @@ PHUSA_MUST_USE phusa_status scan_chunk_rows(struct scan *scan, const struct chun
                                             const int *columns, int64_t start_ns, int64_t end_ns,
                                             const struct scan_visitor *visitor);
 
+/* The sentence for a chunk or file that could not be read. */
+phusa_status scan_failed(const struct scan *scan, phusa_status status);
+
 #endif

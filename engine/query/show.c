@@ -192,9 +192,7 @@ static phusa_status where_series(struct context *c, struct index *index, uint32_
                          "SHOW takes conditions on tags only: = != =~ !~");
     *all = false;
     status = index_select(index, measurement, filter, &c->budget.arena, series, count);
-    if (status == PHUSA_ELIMIT)
-        return error_set(c->budget.error, status,
-                         "a regular expression hit its match limit; write a simpler one");
+    if (status == PHUSA_ELIMIT) return budget_pattern_failed(&c->budget);
     return status == PHUSA_OK ? status : budget_no_memory(&c->budget);
 }
 
@@ -219,8 +217,7 @@ static phusa_status key_is_meant(struct context *c, struct phusa_text key, struc
     case KEY_NOT_MATCH:
         *meant = pattern_match(pattern, key, &failed) == (clause->kind == KEY_MATCH);
         if (!failed) return PHUSA_OK;
-        return error_set(c->budget.error, PHUSA_ELIMIT,
-                         "a regular expression hit its match limit; write a simpler one");
+        return budget_pattern_failed(&c->budget);
     default:
         for (size_t i = 0; i < clause->value_count; i++)
             found |= text_equal(clause->values[i], key);
@@ -237,9 +234,27 @@ static phusa_status key_pattern(struct context *c, struct pattern **out)
     return pattern_list_add(&c->patterns, &c->budget, clause->values[0], out);
 }
 
-static phusa_status show_tag_values(struct context *c, struct index *index,
-                                    const struct measurement_ref *m)
+/* The values of one key, a row each. */
+static phusa_status value_rows(struct context *c, struct table *table, struct index *index,
+                               uint32_t measurement, struct phusa_text key, const uint64_t *series,
+                               size_t series_count)
 {
+    struct phusa_text *values;
+    size_t count;
+    phusa_status status = index_tag_values(index, measurement, key, series, series_count,
+                                           &c->budget.arena, &values, &count);
+    if (status != PHUSA_OK) return budget_no_memory(&c->budget);
+    for (size_t v = 0; status == PHUSA_OK && v < count; v++)
+        if (values[v].size_bytes > 0)
+            status = table_row(table, (struct phusa_text[]){key, values[v]});
+    return status;
+}
+
+/* SHOW TAG KEYS, and SHOW TAG VALUES, which goes on into each key. */
+static phusa_status show_tags(struct context *c, struct index *index,
+                              const struct measurement_ref *m)
+{
+    const bool values_too = c->statement->kind == STATEMENT_SHOW_TAG_VALUES;
     bool all;
     uint64_t *series = NULL;
     size_t series_count = 0, key_count;
@@ -251,43 +266,15 @@ static phusa_status show_tag_values(struct context *c, struct index *index,
     if (status != PHUSA_OK || (!all && series_count == 0)) return status;
     struct table *table = table_new(c, m->name);
     if (table == NULL) return budget_no_memory(&c->budget);
-    table_column(table, "key");
-    table_column(table, "value");
+    table_column(table, values_too ? "key" : "tagKey");
+    if (values_too) table_column(table, "value");
     for (size_t k = 0; status == PHUSA_OK && k < key_count; k++) {
         bool meant;
         status = key_is_meant(c, keys[k], pattern, &meant);
         if (status != PHUSA_OK || !meant) continue;
-        struct phusa_text *values;
-        size_t value_count;
-        if (index_tag_values(index, m->id, keys[k], all ? NULL : series, series_count,
-                             &c->budget.arena, &values, &value_count) != PHUSA_OK)
-            return budget_no_memory(&c->budget);
-        for (size_t v = 0; status == PHUSA_OK && v < value_count; v++)
-            if (values[v].size_bytes > 0)
-                status = table_row(table, (struct phusa_text[]){keys[k], values[v]});
-    }
-    return status == PHUSA_OK ? table_flush(table) : status;
-}
-
-static phusa_status show_tag_keys(struct context *c, struct index *index,
-                                  const struct measurement_ref *m)
-{
-    bool all;
-    uint64_t *series = NULL;
-    size_t series_count = 0, key_count;
-    struct phusa_text *keys;
-    struct pattern *pattern;
-    phusa_status status = where_series(c, index, m->id, &all, &series, &series_count);
-    if (status == PHUSA_OK) status = tag_keys(c, index, m->id, &keys, &key_count);
-    if (status == PHUSA_OK) status = key_pattern(c, &pattern);
-    if (status != PHUSA_OK || (!all && series_count == 0)) return status;
-    struct table *table = table_new(c, m->name);
-    if (table == NULL) return budget_no_memory(&c->budget);
-    table_column(table, "tagKey");
-    for (size_t k = 0; status == PHUSA_OK && k < key_count; k++) {
-        bool meant;
-        status = key_is_meant(c, keys[k], pattern, &meant);
-        if (status == PHUSA_OK && meant) status = table_row(table, &keys[k]);
+        status = values_too ? value_rows(c, table, index, m->id, keys[k], all ? NULL : series,
+                                         series_count)
+                            : table_row(table, &keys[k]);
     }
     return status == PHUSA_OK ? table_flush(table) : status;
 }
@@ -295,10 +282,6 @@ static phusa_status show_tag_keys(struct context *c, struct index *index,
 static phusa_status show_field_keys(struct context *c, struct index *index,
                                     const struct measurement_ref *m)
 {
-    static const char *const types[] = {
-        [PHUSA_FLOAT] = "float",     [PHUSA_INTEGER] = "integer", [PHUSA_UNSIGNED] = "unsigned",
-        [PHUSA_BOOLEAN] = "boolean", [PHUSA_STRING] = "string",
-    };
     struct index_field *fields;
     size_t count;
     if (index_fields(index, m->id, &c->budget.arena, &fields, &count) != PHUSA_OK)
@@ -309,8 +292,8 @@ static phusa_status show_field_keys(struct context *c, struct index *index,
     table_column(table, "fieldType");
     phusa_status status = PHUSA_OK;
     for (size_t i = 0; status == PHUSA_OK && i < count; i++)
-        status =
-            table_row(table, (struct phusa_text[]){fields[i].name, text_of(types[fields[i].type])});
+        status = table_row(
+            table, (struct phusa_text[]){fields[i].name, text_of(type_text(fields[i].type))});
     return status == PHUSA_OK ? table_flush(table) : status;
 }
 
@@ -393,12 +376,10 @@ static phusa_status show_of_index(struct context *c, struct index *index)
     for (size_t i = 0; status == PHUSA_OK && i < count; i++) {
         if (keys != NULL)
             status = show_series(c, index, &list[i], keys);
-        else if (c->statement->kind == STATEMENT_SHOW_TAG_KEYS)
-            status = show_tag_keys(c, index, &list[i]);
-        else if (c->statement->kind == STATEMENT_SHOW_TAG_VALUES)
-            status = show_tag_values(c, index, &list[i]);
-        else
+        else if (c->statement->kind == STATEMENT_SHOW_FIELD_KEYS)
             status = show_field_keys(c, index, &list[i]);
+        else
+            status = show_tags(c, index, &list[i]);
     }
     return status == PHUSA_OK && keys != NULL ? table_flush(keys) : status;
 }
