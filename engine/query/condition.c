@@ -56,6 +56,32 @@ static phusa_status bad_time(struct budget *budget, const struct expr *expr)
                      expr->offset + 1);
 }
 
+static phusa_status overflows(struct budget *budget, const struct expr *expr)
+{
+    return error_set(budget->error, PHUSA_ERANGE,
+                     "time at character %" PRIu32 " is outside the years 1677 to 2262",
+                     expr->offset + 1);
+}
+
+static int64_t whole_seconds(int64_t ns, int64_t *rest_ns)
+{
+    int64_t seconds = ns / NS_PER_S;
+    *rest_ns = ns % NS_PER_S;
+    if (*rest_ns >= 0) return seconds;
+    *rest_ns += NS_PER_S;
+    return seconds - 1;
+}
+
+static bool from_local(const struct zone *zone, int64_t local_s, int64_t rest_ns, int64_t *out)
+{
+    int64_t ns;
+    if (__builtin_mul_overflow(zone_local_to_utc(zone, local_s), NS_PER_S, &ns) ||
+        __builtin_add_overflow(ns, rest_ns, &ns))
+        return false;
+    *out = ns;
+    return true;
+}
+
 static phusa_status time_of_text(struct budget *budget, const struct expr *expr,
                                  const struct zone *zone, struct moment *out)
 {
@@ -67,26 +93,19 @@ static phusa_status time_of_text(struct budget *budget, const struct expr *expr,
         return error_set(budget->error, status, "time '%.*s' is outside the years 1677 to 2262",
                          (int)expr->text.size_bytes, expr->text.bytes);
     if (status != PHUSA_OK) return bad_time(budget, expr);
-    if (is_local) {
-        int64_t seconds = ns / NS_PER_S, rest = ns % NS_PER_S;
-        if (rest < 0) {
-            rest += NS_PER_S;
-            seconds--;
-        }
-        ns = zone_local_to_utc(zone, seconds) * NS_PER_S + rest;
-    }
+    int64_t rest;
+    const int64_t seconds = whole_seconds(ns, &rest);
+    if (is_local && !from_local(zone, seconds, rest, &ns)) return overflows(budget, expr);
     *out = (struct moment){.ns = ns};
     return PHUSA_OK;
 }
 
-/* The same clock time some months away; the day is cut to the length of the month. */
-static int64_t add_months(int64_t ns, int64_t months, const struct zone *zone)
+/* The same clock time some months away; the day is cut to the length of the month. false: beyond
+ * the years that can be kept. */
+static bool add_months(int64_t ns, int64_t months, const struct zone *zone, int64_t *out)
 {
-    int64_t seconds = ns / NS_PER_S, rest = ns % NS_PER_S;
-    if (rest < 0) {
-        rest += NS_PER_S;
-        seconds--;
-    }
+    int64_t rest;
+    const int64_t seconds = whole_seconds(ns, &rest);
     const int64_t local = seconds + zone_offset_at(zone, seconds);
     int64_t days = local / S_PER_DAY, second_of_day = local % S_PER_DAY;
     if (second_of_day < 0) {
@@ -98,7 +117,7 @@ static int64_t add_months(int64_t ns, int64_t months, const struct zone *zone)
     const struct civil month = civil_of_days(first);
     const int last = civil_month_days(month.year, month.month);
     const int64_t shifted = first + (day < last ? day : last) - 1;
-    return zone_local_to_utc(zone, shifted * S_PER_DAY + second_of_day) * NS_PER_S + rest;
+    return from_local(zone, shifted * S_PER_DAY + second_of_day, rest, out);
 }
 
 static phusa_status time_value(struct budget *budget, const struct expr *expr,
@@ -123,10 +142,9 @@ static phusa_status time_sum(struct budget *budget, const struct expr *expr,
     struct moment sum = {.is_span = a.is_span && b.is_span};
     if (__builtin_add_overflow(a.ns, b.ns, &sum.ns) ||
         __builtin_add_overflow(a.months, b.months, &sum.months))
-        return error_set(budget->error, PHUSA_ERANGE, "time at character %" PRIu32 " overflows",
-                         expr->offset + 1);
+        return overflows(budget, expr);
     if (!sum.is_span && sum.months != 0) {
-        sum.ns = add_months(sum.ns, sum.months, zone);
+        if (!add_months(sum.ns, sum.months, zone, &sum.ns)) return overflows(budget, expr);
         sum.months = 0;
     }
     *out = sum;

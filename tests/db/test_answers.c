@@ -81,6 +81,12 @@ static const struct expectation expectations[] = {
     {"SELECT count(water) FROM level WHERE time >= '1970-01-01' AND time < '1970-01-03' GROUP BY "
      "time(1d) tz('Asia/Ho_Chi_Minh')",
      "level time count\n1969-12-31T16:00:00Z 5\n1970-01-01T16:00:00Z 1\n"},
+    {"SELECT water FROM level WHERE time >= '1970-01-31' - 1mo AND time < 0",
+     "level time water\n1969-12-31T00:00:00Z 0.5\n"},
+    {"SELECT water FROM level WHERE time < '2262-04-11 23:47:16' + 10y",
+     "! time at character 60 is outside the years 1677 to 2262\n"},
+    {"SELECT water FROM level WHERE time > '2262-04-11 23:47:16' tz('America/New_York')",
+     "! time at character 38 is outside the years 1677 to 2262\n"},
     {"SHOW MEASUREMENTS", "measurements name\n\"level\"\n\"rain\"\n"},
     {"SHOW TAG KEYS FROM level", "level tagKey\n\"river\"\n\"station\"\n"},
     {"SHOW TAG VALUES FROM level WITH KEY = river", "level key value\n\"river\" \"hau\"\n\"river\" "
