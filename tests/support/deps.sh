@@ -8,7 +8,6 @@ table() {
     build) cat <<'T'
 gcc                 compiles
 libc6-dev           headers of the C library
-pkg-config          finds libraries
 liblmdb-dev         the store's files
 libzstd-dev         compresses strings and cold columns
 libroaring-dev      sets of series
@@ -18,7 +17,6 @@ libuv1-dev          the server's sockets
 libhttp-parser-dev  the server's and the client's HTTP
 zlib1g-dev          gzip bodies
 libcyaml-dev        the server's configuration
-libjansson-dev      JSON in the phusa tool
 libedit-dev         the phusa tool's prompt
 libcriterion-dev    the tests
 tzdata              time zones
