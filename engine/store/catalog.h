@@ -5,10 +5,9 @@
  * The whole of it is held in memory; a change is written and synced first and shown
  * after. Numbers of databases, policies and files are never reused.
  *
- * Threads    any. Changes go one at a time, each holding a lock across its sync; readers take copies
- *            or a file_set under another one, and never wait for a disk.
- * Errors     after a failed commit (other than PHUSA_ENOSPC) every change is PHUSA_EFAILED
- *            until reopened.
+ * Threads    any. Changes go one at a time, each holding a lock across its sync; readers take
+ * copies or a file_set under another one, and never wait for a disk. Errors     after a failed
+ * commit (other than PHUSA_ENOSPC) every change is PHUSA_EFAILED until reopened.
  */
 #ifndef PHUSA_STORE_CATALOG_H
 #define PHUSA_STORE_CATALOG_H
